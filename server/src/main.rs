@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The output of `frontend/bundle`. A debug build reads it from the folder, a release build embeds it in the binary.
 #[derive(rust_embed::Embed)]
 #[folder = "../target/site"]

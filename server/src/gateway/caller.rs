@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use domain::{ApiError, Owner, OwnerKind, Role, Scope, ScopeGrant, TenantId};
+use domain::{
+    ApiError, KeyId, Owner, OwnerKind, Role, Scope, ScopeGrant, TenantId,
+    scope::{Catalogue, effective},
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use moka::sync::Cache;
 use percent_encoding::utf8_percent_encode;
 use service::{Authorized, Client, Services, VerifiedKey, Visitor};
 
@@ -34,6 +38,70 @@ pub(crate) enum Caller {
     Person(Arc<str>, Visitor),
 }
 
+/// The headers about the bearers of keys that were used last.
+pub(crate) type Identities = Cache<KeyId, Arc<Identity>>;
+
+/// How many keys' headers are remembered, about 1 KB each.
+const MAX_IDENTITIES: u64 = 4_096;
+
+/// Remembers no headers yet.
+pub(crate) fn no_identities() -> Identities {
+    Cache::new(MAX_IDENTITIES)
+}
+
+/// The headers about the bearer of a key, as long as neither the key nor the catalogue of scopes changes.
+pub(crate) struct Identity {
+    key: VerifiedKey,
+    catalogue: Arc<Catalogue>,
+    headers: [(HeaderName, HeaderValue); 9],
+    /// `None` if there are too many to list.
+    scopes: Option<HeaderValue>,
+}
+
+impl Identity {
+    fn of(key: &VerifiedKey, catalogue: Arc<Catalogue>) -> Self {
+        let headers = [
+            (SUBJECT, text(&key.owner().to_string())),
+            (KIND, HeaderValue::from_static(key.owner().kind().as_str())),
+            (NAME, named(key.owner_name())),
+            (KEY_ID, text(&key.key_id().to_string())),
+            (KEY_NAME, named(key.name().as_str())),
+            (TENANT_ID, text(&key.tenant_id().to_string())),
+            (TENANT, text(key.tenant_slug().as_str())),
+            (ROLE, HeaderValue::from_static(key.role().as_str())),
+            (EXPIRES_AT, text(&key.expires_at().map(rfc3339).unwrap_or_default())),
+        ];
+        let effective: Vec<&str> =
+            effective(key.scopes(), key.role(), &catalogue).map(|entry| entry.scope.as_str()).collect();
+        let scopes = (effective.len() <= MAX_LISTED).then(|| text(&effective.join(" ")));
+        Self { key: key.clone(), catalogue, headers, scopes }
+    }
+
+    /// Returns the headers about a key, from memory if they are there.
+    fn find(identities: &Identities, key: &VerifiedKey, catalogue: Arc<Catalogue>) -> Arc<Self> {
+        let known = identities.get(&key.key_id());
+        let is_current =
+            |known: &Arc<Self>| known.key.is_same_reading(key) && Arc::ptr_eq(&known.catalogue, &catalogue);
+        known.filter(is_current).unwrap_or_else(|| {
+            let new = Arc::new(Self::of(key, catalogue));
+            identities.insert(key.key_id(), Arc::clone(&new));
+            new
+        })
+    }
+}
+
+fn text(text: &str) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}
+
+fn named(name: &str) -> HeaderValue {
+    text(&utf8_percent_encode(name, ENCODED).to_string())
+}
+
+fn listed<'a>(scopes: impl IntoIterator<Item = &'a Scope>) -> HeaderValue {
+    text(&scopes.into_iter().map(Scope::as_str).collect::<Vec<_>>().join(" "))
+}
+
 /// Why somebody isn't admitted.
 #[derive(Debug)]
 pub(crate) enum Refused {
@@ -52,7 +120,7 @@ pub(crate) enum Refused {
 /// What identifies a caller whose streams are open, so that each is looked up once.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) enum CallerId {
-    Key(domain::KeyId),
+    Key(KeyId),
     Pass(Arc<str>),
 }
 
@@ -79,7 +147,8 @@ impl Caller {
                 }
             }
             Shown::Pass(pass) => {
-                let found = services.gateway_passes().find(&pass, &entry.name, tenant, true).await.map_err(failed)?;
+                let passes = services.gateway_passes();
+                let found = Box::pin(passes.find(&pass, &entry.name, tenant, true)).await.map_err(failed)?;
                 let person = Self::Person(pass.into(), found.ok_or(Refused::Invalid)?);
                 match person.may(services, wanted, client).await {
                     Ok(None) => Ok(person),
@@ -170,36 +239,29 @@ impl Caller {
     pub(crate) async fn identify(
         &self,
         services: &Services,
+        identities: &Identities,
         headers: &mut HeaderMap,
         demanded: &[Scope],
     ) -> service::Result<()> {
-        write_nobody(headers);
-        let text = |text: &str| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
-        let named = |name: &str| text(&utf8_percent_encode(name, ENCODED).to_string());
-        let effective = match self {
-            Self::Key(key) => services.verification().effective_scopes(key).await?,
-            Self::Person(_, visitor) => services.verification().scopes_of_role(visitor.role).await?,
-        };
-        let listed = if effective.len() > MAX_LISTED { demanded } else { &effective };
-        headers.insert(SCOPES, text(&listed.iter().map(Scope::as_str).collect::<Vec<_>>().join(" ")));
-        let (owner, name, role, tenant_id, tenant) = match self {
-            Self::Key(key) => (key.owner(), key.owner_name(), key.role(), key.tenant_id(), key.tenant_slug()),
-            Self::Person(_, visitor) => {
-                let owner = Owner::User(visitor.user_id);
-                (owner, visitor.name.as_str(), visitor.role, visitor.tenant_id, &visitor.tenant_slug)
+        match self {
+            Self::Key(key) => {
+                let identity = Identity::find(identities, key, services.verification().catalogue().await?);
+                for (name, value) in &identity.headers {
+                    headers.insert(name.clone(), value.clone());
+                }
+                headers.insert(SCOPES, identity.scopes.clone().unwrap_or_else(|| listed(demanded)));
             }
-        };
-        let kind: OwnerKind = owner.kind();
-        headers.insert(SUBJECT, text(&owner.to_string()));
-        headers.insert(KIND, HeaderValue::from_static(kind.as_str()));
-        headers.insert(NAME, named(name));
-        headers.insert(ROLE, HeaderValue::from_static(role.as_str()));
-        headers.insert(TENANT_ID, text(&tenant_id.to_string()));
-        headers.insert(TENANT, text(tenant.as_str()));
-        if let Self::Key(key) = self {
-            headers.insert(KEY_ID, text(&key.key_id().to_string()));
-            headers.insert(KEY_NAME, named(key.name().as_str()));
-            headers.insert(EXPIRES_AT, text(&key.expires_at().map(rfc3339).unwrap_or_default()));
+            Self::Person(_, visitor) => {
+                let effective = services.verification().scopes_of_role(visitor.role).await?;
+                write_nobody(headers);
+                headers.insert(SUBJECT, text(&Owner::User(visitor.user_id).to_string()));
+                headers.insert(KIND, HeaderValue::from_static(OwnerKind::User.as_str()));
+                headers.insert(NAME, named(visitor.name.as_str()));
+                headers.insert(ROLE, HeaderValue::from_static(visitor.role.as_str()));
+                headers.insert(TENANT_ID, text(&visitor.tenant_id.to_string()));
+                headers.insert(TENANT, text(visitor.tenant_slug.as_str()));
+                headers.insert(SCOPES, listed(if effective.len() > MAX_LISTED { demanded } else { &effective }));
+            }
         }
         Ok(())
     }

@@ -16,7 +16,7 @@ use futures::{FutureExt, future::Either};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts, uri::PathAndQuery,
 };
-use hyper::upgrade::OnUpgrade;
+use hyper::{body::Body as _, upgrade::OnUpgrade};
 use service::Client;
 use tower::Service;
 
@@ -26,7 +26,7 @@ use super::{
     entry::{FirstFrame, Mount, Wanted},
     forwarded_head::{self, Came},
     frames,
-    gateways::{Gateway, Gateways, OWN_FOLDER},
+    gateways::{Gateway, Gateways, OWN_FOLDER, Shared},
     open::Seat,
     path::{PlainPath, is_below},
     prefect,
@@ -121,7 +121,7 @@ impl Gateway {
             return self.handle_untraced(request).await;
         }
         let (site, route) = (Arc::clone(&self.shared.site), format!("gateway {}", self.entry.name));
-        traces::follow_as(&site, request, Some(&route), |request| self.handle_untraced(request)).await
+        Box::pin(traces::follow_as(&site, request, Some(&route), |request| self.handle_untraced(request))).await
     }
 
     async fn handle_untraced(self: Arc<Self>, request: Request) -> Response {
@@ -185,7 +185,7 @@ impl Gateway {
         };
         match (caller, self.entry.upstream_tenant) {
             (Some(caller), Some(upstream)) if is_graphql => {
-                self.answer_operations(request, asked, caller, upstream).await
+                Box::pin(self.answer_operations(request, asked, caller, upstream)).await
             }
             (Some(caller), _) if !greets => self.forward(request, asked, Some(caller)).await,
             (caller, _) => self.greet(request, asked, caller),
@@ -206,10 +206,8 @@ impl Gateway {
         let ambiguous = "The path could be read in more than one way.";
         let Some(path) = PlainPath::parse(request.uri().path()) else { return Err(bad(ambiguous)) };
         if is_below(&path.bytes().to_ascii_lowercase(), OWN_FOLDER.as_bytes()) {
-            return Err(Box::new((
-                Outcome::Own,
-                self.own_page(request.method(), request.uri(), request.headers()).await,
-            )));
+            let page = Box::pin(self.own_page(request.method(), request.uri(), request.headers()));
+            return Err(Box::new((Outcome::Own, page.await)));
         }
         let Some((inner, target)) = self.entry.target(request.uri()) else {
             return Err(Box::new((Outcome::BadRequest, problem::of(&ApiError::not_found()))));
@@ -289,7 +287,11 @@ impl Gateway {
         }
         forwarded_head::remove_hop_by_hop(response.headers_mut());
         let idle = self.entry.idle_timeout;
-        (Outcome::Forwarded, response.map(|body| Body::new(Download::new(body, idle, seat))))
+        let download = |body: hyper::body::Incoming| {
+            // Nothing follows that could be cut off.
+            if body.is_end_stream() { Body::empty() } else { Body::new(Download::new(body, idle, seat)) }
+        };
+        (Outcome::Forwarded, response.map(download))
     }
 
     async fn open(&self, caller: Caller, asked: &Asked) -> Result<Seat, ApiError> {
@@ -311,7 +313,10 @@ impl Gateway {
         forwarded_head::clean(headers, &self.shared.site.key_header, &came);
         forwarded_head::add_forwarded(headers, came);
         match caller {
-            Some(caller) => caller.identify(&self.shared.services, headers, &asked.wanted.demand.scopes).await?,
+            Some(caller) => {
+                let Shared { services, identities, .. } = &*self.shared;
+                caller.identify(services, identities, headers, &asked.wanted.demand.scopes).await?;
+            }
             None => caller::write_nobody(headers),
         }
         if let Some(authorization) = &self.entry.upstream_authorization {
@@ -334,10 +339,10 @@ impl Gateway {
 
     /// Sends a request to the upstream. One that only reads is sent again if the upstream has just closed the connection.
     async fn send(&self, parts: Parts, body: Body) -> Result<http::Response<hyper::body::Incoming>, Failure> {
-        let may_repeat = parts.method.is_safe() && hyper::body::Body::is_end_stream(&body);
+        let may_repeat = parts.method.is_safe() && body.is_end_stream();
         let again = may_repeat.then(|| parts.clone());
         match (self.upstream.send(self.sent(parts, body)).await, again) {
-            (Err(Failure::Broken), Some(parts)) => self.upstream.send(self.sent(parts, Body::empty())).await,
+            (Err(Failure::Broken), Some(parts)) => Box::pin(self.upstream.send(self.sent(parts, Body::empty()))).await,
             (sent, _) => sent,
         }
     }

@@ -8,6 +8,7 @@ use http::header;
 use service::Services;
 
 use super::{
+    caller::{self, Identities},
     entry::{Entry, Mount, SharedEntry},
     open::Open,
     path::is_below,
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub(super) site: Arc<Site>,
     pub(super) metrics: GatewayMetrics,
     pub(super) open: Open,
+    pub(super) identities: Identities,
     /// Answers operations about keys in front of servers of Prefect 1.x.
     pub(super) schema: Option<ApiSchema>,
 }
@@ -66,7 +68,8 @@ impl Gateways {
         let has_prefect = entries.iter().any(|entry| entry.upstream_tenant.is_some());
         let schema = has_prefect.then(|| schema::build(services.clone(), site.public_url.clone()));
         let (services, site, metrics) = (services.clone(), Arc::clone(site), metrics.clone());
-        let shared = Arc::new(Shared { services, site, metrics, open, schema });
+        let identities = caller::no_identities();
+        let shared = Arc::new(Shared { services, site, metrics, open, identities, schema });
         let gateway = |entry: Entry| {
             let upstream = Upstream::new(&entry)?;
             let shared = Arc::clone(&shared);
@@ -112,9 +115,13 @@ impl Gateway {
 
     /// Returns the tenant whose keys and members may use it. Remembered once it exists.
     pub(super) async fn tenant(&self) -> Result<TenantId, ApiError> {
-        if let Some(tenant) = self.tenant.get() {
-            return Ok(*tenant);
+        match self.tenant.get() {
+            Some(tenant) => Ok(*tenant),
+            None => Box::pin(self.find_tenant()).await,
         }
+    }
+
+    async fn find_tenant(&self) -> Result<TenantId, ApiError> {
         let found = self.shared.services.verification().tenant_of(self.entry.tenant.as_deref()).await;
         let tenant = found.map_err(ApiError::from).map_err(|error| match error.code {
             ErrorCode::NotFound | ErrorCode::Conflict => {

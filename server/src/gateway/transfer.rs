@@ -126,15 +126,41 @@ impl HttpBody for Upload {
 pub(crate) struct Download<B> {
     body: B,
     idle: Duration,
+    /// When a part last came.
+    last: Instant,
+    /// What ends the body early. Most bodies come without a wait and never need it.
+    ends: Option<Pin<Box<Ends>>>,
+    seat: Option<Seat>,
+}
+
+/// What a body waits for besides its next part.
+struct Ends {
     timer: Pin<Box<Sleep>>,
     cut: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    _seat: Option<Seat>,
 }
 
 impl<B> Download<B> {
     pub(crate) fn new(body: B, idle: Duration, seat: Option<Seat>) -> Self {
-        let cut = seat.as_ref().map(|seat| Box::pin(seat.cut.clone().cancelled_owned()));
-        Self { body, idle, timer: Box::pin(sleep_until(Instant::now() + idle)), cut, _seat: seat }
+        Self { body, idle, last: Instant::now(), ends: None, seat }
+    }
+
+    /// Returns why the body ends, if it does, and otherwise waits for that.
+    fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Broken> {
+        let (last, idle, seat) = (self.last, self.idle, self.seat.as_ref());
+        let ends = self.ends.get_or_insert_with(|| {
+            let cut = seat.map(|seat| Box::pin(seat.cut.clone().cancelled_owned()));
+            Box::pin(Ends { timer: Box::pin(sleep_until(last + idle)), cut })
+        });
+        if ends.cut.as_mut().is_some_and(|cut| cut.as_mut().poll(context).is_ready()) {
+            return Poll::Ready(Broken::Cut);
+        }
+        while ends.timer.as_mut().poll(context).is_ready() {
+            if last + idle <= Instant::now() {
+                return Poll::Ready(Broken::Idle);
+            }
+            ends.timer.as_mut().reset(last + idle);
+        }
+        Poll::Pending
     }
 }
 
@@ -144,19 +170,15 @@ impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for Download<B> {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = &mut *self;
-        if this.cut.as_mut().is_some_and(|cut| cut.as_mut().poll(context).is_ready()) {
+        // Also between parts that come without a wait.
+        if this.seat.as_ref().is_some_and(|seat| seat.cut.is_cancelled()) {
             return Poll::Ready(Some(Err(Broken::Cut)));
         }
-        match Pin::new(&mut this.body).poll_frame(context) {
-            Poll::Ready(frame) => {
-                this.timer.as_mut().reset(Instant::now() + this.idle);
-                Poll::Ready(frame.map(|frame| frame.map_err(|_| Broken::Sender)))
-            }
-            Poll::Pending => {
-                ready!(this.timer.as_mut().poll(context));
-                Poll::Ready(Some(Err(Broken::Idle)))
-            }
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
+            this.last = Instant::now();
+            return Poll::Ready(frame.map(|frame| frame.map_err(|_| Broken::Sender)));
         }
+        this.poll_end(context).map(|why| Some(Err(why)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use chrono::{DateTime, Utc};
 use domain::{
     ApiError, ErrorCode, KeyId, KeyLimits, LastUse, Name, Owner, Role, Scope, ScopeGrant, Slug, TenantId,
-    scope::{Missing, OwnScope, effective},
+    scope::{Catalogue, Missing, OwnScope, effective},
 };
 use moka::{policy::EvictionPolicy, sync::Cache};
 
@@ -35,6 +35,11 @@ use crate::{
 pub struct VerifiedKey(pub(super) Arc<CachedKey>);
 
 impl VerifiedKey {
+    /// Returns whether both come from the same reading of the key. What follows from one then follows from the other too.
+    pub fn is_same_reading(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The key's id.
     pub fn key_id(&self) -> KeyId {
         self.0.facts.id
@@ -210,6 +215,14 @@ impl Verification<'_> {
     pub async fn effective_scopes(&self, key: &VerifiedKey) -> Result<Vec<Scope>> {
         let catalogue = storage::scopes::known_catalogue(self.context.db()).await?;
         Ok(effective(key.scopes(), key.role(), &catalogue).map(|entry| entry.scope.clone()).collect())
+    }
+
+    /// Returns the scopes that keys can hold. The same `Arc` as long as they haven't changed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn catalogue(&self) -> Result<Arc<Catalogue>> {
+        storage::scopes::known_catalogue(self.context.db()).await
     }
 
     /// Verifies the key with which a service asks about the keys of its own tenant, and returns the tenant.
