@@ -131,7 +131,7 @@ function noteHydration() {
 export async function alive(page) {
   await page.waitForLoadState('load');
   // The state of a page that was just left may still be reported, so the new page is asked too.
-  await page.waitForFunction(() => document.readyState === 'complete' && (!window.unhydrated || !document.querySelector('link[as=fetch][href$=".wasm"]') || !document.querySelector('dialog')));
+  await page.waitForFunction(() => document.readyState === 'complete' && (!window.unhydrated || !document.querySelector('leptos-island')));
 }
 
 /** Verifies a token as an API would, outside the browser. */
