@@ -50,7 +50,7 @@ pub(crate) struct Came<'a> {
 }
 
 /// Removes the headers of the connection.
-pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
@@ -92,14 +92,36 @@ fn remove_cookies(headers: &mut HeaderMap) {
     let (_, lines) = lines.remove_entry_mult();
     let lines: Vec<HeaderValue> = lines.collect();
     let cookies = lines.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-    let is_foreign = |cookie: &&[u8]| {
-        let name = cookie.strip_prefix(b"__Host-").unwrap_or(cookie);
-        !name.get(..COOKIES.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(COOKIES.as_bytes()))
-    };
-    let kept = cookies.map(<[u8]>::trim_ascii).filter(|cookie| !cookie.is_empty()).filter(is_foreign);
+    let kept = cookies.map(<[u8]>::trim_ascii).filter(|cookie| !cookie.is_empty() && !is_own(cookie));
     let kept = kept.collect::<Vec<_>>().join(b"; ".as_slice());
     if let Some(kept) = HeaderValue::from_bytes(&kept).ok().filter(|kept| !kept.is_empty()) {
         headers.insert(header::COOKIE, kept);
+    }
+}
+
+/// Whether a cookie has a name of Latchkey's.
+fn is_own(cookie: &[u8]) -> bool {
+    let name = cookie.strip_prefix(b"__Host-").unwrap_or(cookie);
+    name.get(..COOKIES.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(COOKIES.as_bytes()))
+}
+
+/// Removes from a response what the client must not get.
+pub(crate) fn clean_response(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers);
+    remove_own_cookies(headers);
+}
+
+/// Removes from a response the cookies that would take the place of Latchkey's own, which browsers send to all ports of a
+/// host: with one, the upstream could sign a person in as somebody else.
+fn remove_own_cookies(headers: &mut HeaderMap) {
+    let is_own = |line: &HeaderValue| is_own(line.as_bytes().trim_ascii());
+    if !headers.get_all(header::SET_COOKIE).iter().any(is_own) {
+        return;
+    }
+    let kept: Vec<_> = headers.get_all(header::SET_COOKIE).iter().filter(|line| !is_own(line)).cloned().collect();
+    headers.remove(header::SET_COOKIE);
+    for line in kept {
+        headers.append(header::SET_COOKIE, line);
     }
 }
 
@@ -125,6 +147,17 @@ pub(crate) fn add_forwarded(headers: &mut HeaderMap, came: Came<'_>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_upstream_sets_its_own_cookies_but_none_of_latchkeys() {
+        let mut headers = HeaderMap::new();
+        for line in ["a=1; Path=/", "latchkey=x", " __Host-Latchkey-3000=x; Secure", "notlatchkey=2", "b=latchkey"] {
+            headers.append(header::SET_COOKIE, HeaderValue::from_static(line));
+        }
+        remove_own_cookies(&mut headers);
+        let kept: Vec<_> = headers.get_all(header::SET_COOKIE).iter().collect();
+        assert_eq!(kept, ["a=1; Path=/", "notlatchkey=2", "b=latchkey"]);
+    }
 
     fn cleaned(lines: &[(&str, &str)], is_trusted: bool) -> String {
         let mut headers = HeaderMap::new();

@@ -281,11 +281,11 @@ impl Gateway {
             let upstream = hyper::upgrade::on(&mut response);
             tokio::spawn(self.tunnel(seat).run(upgrade, upstream));
             let mut response = response.map(|_| Body::empty());
-            forwarded_head::remove_hop_by_hop(response.headers_mut());
+            forwarded_head::clean_response(response.headers_mut());
             websocket::ask(response.headers_mut());
             return (Outcome::Websocket, response);
         }
-        forwarded_head::remove_hop_by_hop(response.headers_mut());
+        forwarded_head::clean_response(response.headers_mut());
         let idle = self.entry.idle_timeout;
         let download = |body: hyper::body::Incoming| {
             // Nothing follows that could be cut off.
