@@ -2,10 +2,10 @@
 
 use async_graphql::{Context, ID, Object, Result};
 use domain::{
-    AccountQuery, ApiError, AuditQuery, Cursor, ExpiryWindow, InventoryQuery, KeyId, KeyQuery, MemberQuery,
+    AccountQuery, ApiError, AuditQuery, Cursor, ExpiryWindow, InventoryQuery, KeyId, KeyQuery, MemberQuery, Operation,
     PageRequest, UserId,
 };
-use service::Actor;
+use service::{Actor, offers};
 
 use super::{
     audit_operation::AuditOperation,
@@ -20,6 +20,10 @@ use super::{
     },
     viewer::Viewer,
 };
+
+/// The fields of a member that need a second query.
+const MEMBER_FACTS: [&str; 5] =
+    ["joined_at", "has_second_factor", "codes_locked_at", "active_keys", "keys_last_used_at"];
 
 /// Returns the request for a page; the errors are those of [`PageRequest::new`].
 pub(super) fn page(after: Option<String>, before: Option<String>, limit: Option<i32>) -> Result<PageRequest> {
@@ -290,7 +294,19 @@ impl ProductQuery {
     ) -> Result<Option<PageOf<Member>>> {
         let role = role.map(Into::into);
         let query = MemberQuery { search: search.unwrap_or_default(), role, page: page(after, before, limit)? };
-        let page = services(context)?.members().list(actor(context)?, &query).await.map_err(refuse)?;
-        Ok(Some(PageOf::of(page, Member::from)))
+        let (members, actor) = (services(context)?.members(), actor(context)?);
+        let page = members.list(actor, &query).await.map_err(refuse)?;
+        let ids: Vec<UserId> = page.items.iter().map(|member| member.user_id).collect();
+        let mut page = PageOf::of(page, Member::from);
+        let items = context.look_ahead().field("items");
+        if MEMBER_FACTS.iter().any(|name| items.field(name).exists()) && offers(actor, Operation::ListTenantKeys) {
+            let facts = members.facts(actor, &ids).await.map_err(refuse)?;
+            for (member, id) in page.items.iter_mut().zip(ids) {
+                if let Some(facts) = facts.iter().find(|facts| facts.user_id == id) {
+                    member.add(facts);
+                }
+            }
+        }
+        Ok(Some(page))
     }
 }

@@ -3,6 +3,7 @@
 use async_graphql::{ID, InputObject, OutputType, SimpleObject};
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{IssuedKey, api_key::input::SetKeyPolicy};
+use service::MemberFacts;
 
 use super::{
     audit_operation::AuditOperation,
@@ -275,6 +276,28 @@ pub struct Member {
     pub email: String,
     /// The user's role in the tenant.
     pub role: Role,
+    /// When the user joined the tenant. This field and those below are set in the list of members, for administrators;
+    /// elsewhere they are null.
+    pub joined_at: Option<Time>,
+    /// Whether the user has turned on two-factor authentication.
+    pub has_second_factor: Option<bool>,
+    /// Since when two-factor codes of the user are refused, because there were too many wrong ones; null if they aren't.
+    pub codes_locked_at: Option<Time>,
+    /// How many of the user's keys in this tenant are active.
+    pub active_keys: Option<u32>,
+    /// When one of these keys was last used.
+    pub keys_last_used_at: Option<Time>,
+}
+
+impl Member {
+    /// Adds what administrators see.
+    pub(super) fn add(&mut self, facts: &MemberFacts) {
+        self.joined_at = Some(facts.joined_at.into());
+        self.has_second_factor = Some(facts.has_second_factor);
+        self.codes_locked_at = facts.codes_locked_at.map(Time::from);
+        self.active_keys = Some(facts.active_keys);
+        self.keys_last_used_at = facts.keys_last_used_at.map(Time::from);
+    }
 }
 
 impl From<domain::Member> for Member {
@@ -284,6 +307,11 @@ impl From<domain::Member> for Member {
             name: member.name.to_string(),
             email: member.email.as_str().to_owned(),
             role: member.role.into(),
+            joined_at: None,
+            has_second_factor: None,
+            codes_locked_at: None,
+            active_keys: None,
+            keys_last_used_at: None,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The GraphQL API: the documented shapes, the responses to invalid keys, and the query guard.
 
 use axum::body::Body;
+use domain::Secret;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
+use service::OwnerRef;
 
-use crate::support::{Stage, on_both};
+use crate::support::{PASSWORD, Stage, on_both};
 
 #[test]
 fn the_documented_operations_create_list_and_revoke_a_key() {
@@ -119,6 +121,30 @@ fn the_scheme_of_a_key_is_case_insensitive_and_no_other_scheme_is_accepted() {
         }
         for rejected in [format!("Basic {token}"), "Bearer ".to_owned(), "Bearer".to_owned(), token.clone()] {
             assert_eq!(hello(rejected).await, None);
+        }
+    });
+}
+
+#[test]
+fn administrators_read_what_the_page_of_members_shows_and_others_only_names_and_roles() {
+    on_both(async |stage: Stage| {
+        let fields = "name role joined_at has_second_factor codes_locked_at active_keys keys_last_used_at";
+        let query = format!("{{ members {{ items {{ {fields} }} }} }}");
+        let (ada, password) = (stage.key_of_ada().await, Secret::new(PASSWORD));
+        stage.services.admin().create_user("bob@example.org", Some("Bob"), "acme", "USER", &password).await.unwrap();
+        let owner = OwnerRef::User("bob@example.org".to_owned());
+        let bob = stage.services.admin().create_key("acme", owner, "bob's", None).await.unwrap();
+        let members = async |token: &str| {
+            stage.graphql(token, &query, Value::Null).await.json()["data"]["members"]["items"].clone()
+        };
+        let shown = members(&ada).await;
+        assert_eq!((&shown[1]["name"], &shown[1]["active_keys"]), (&json!("Bob"), &json!(1)), "{shown}");
+        assert_eq!(shown[1]["has_second_factor"], false);
+        assert!(shown[1]["joined_at"].is_string() && shown[1]["codes_locked_at"].is_null(), "{shown}");
+        let shown = members(bob.token.expose()).await;
+        assert_eq!((&shown[1]["name"], &shown[1]["role"]), (&json!("Bob"), &json!("USER")));
+        for field in fields.split(' ').skip(2) {
+            assert!(shown[0][field].is_null() && shown[1][field].is_null(), "{field}: {shown}");
         }
     });
 }
