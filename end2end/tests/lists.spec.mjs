@@ -99,6 +99,21 @@ test('a new key is listed with the date and the distance that were chosen @both'
   await expect(row(page, 'always').locator('td[data-label=Expires]')).toHaveText('Never');
 });
 
+test('the exact times of a row are shown while its name has the focus', async ({ page, team, signIn }) => {
+  const ada = team.person('USER');
+  team.key(ada, 'laptop', '2031-06-01T01:30:00Z');
+  await signIn(ada);
+  const name = page.getByRole('link', { name: 'laptop', exact: true });
+  const shown = () => row(page, 'laptop').locator('time[title]').evaluateAll((times) =>
+    times.map((time) => getComputedStyle(time, '::after').content).filter((text) => text !== 'none'));
+  expect(await shown()).toEqual([]);
+  await page.getByRole('searchbox').focus();
+  while (!(await name.evaluate((link) => link === document.activeElement))) await page.keyboard.press('Tab');
+  const times = await shown();
+  expect(times).toContain('"1 Jun 2031, 03:30 GMT+2"');
+  expect(times).toHaveLength(2);
+});
+
 test('on a narrow screen, a revoked key is not said to expire', async ({ page, open, team, signIn, scripted }) => {
   const ada = team.person();
   for (const name of ['kept', 'gone']) team.key(ada, name);
