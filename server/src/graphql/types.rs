@@ -276,8 +276,8 @@ pub struct Member {
     pub email: String,
     /// The user's role in the tenant.
     pub role: Role,
-    /// When the user joined the tenant. This field and those below are set in the list of members, for administrators;
-    /// elsewhere they are null.
+    /// When the user joined the tenant. Null except in `members` for administrators, as are `has_second_factor`,
+    /// `codes_locked_at`, `active_keys` and `keys_last_used_at`.
     pub joined_at: Option<Time>,
     /// Whether the user has turned on two-factor authentication.
     pub has_second_factor: Option<bool>,
