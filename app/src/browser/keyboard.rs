@@ -59,7 +59,8 @@ pub fn pressed(over: &HtmlDialogElement, event: &KeyboardEvent) {
 
 fn is_typing(at: &Element) -> bool {
     let fields = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]";
-    closest::<Element>(at, fields).is_some()
+    // A field keeps the focus for a moment after its dialog was closed.
+    closest::<Element>(at, fields).is_some() && closest::<Element>(at, "dialog:not([open])").is_none()
 }
 
 /// Moves the focus in a menu or the results of the search. Returns whether the key did something.
