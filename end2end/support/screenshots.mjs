@@ -1,5 +1,6 @@
 // Takes screenshots of each page and dialog with demo data, into end2end/screenshots: in four widths, each light and
-// dark, and without JavaScript. The names begin with the page, so that its looks are next to each other.
+// dark, and without JavaScript. The names begin with the page, so that its looks are next to each other. After the pages
+// and states that are listed here come all others that links lead to.
 //
 //     node support/screenshots.mjs [FOLDER [LOOK...]]
 import { chromium } from '@playwright/test';
@@ -8,6 +9,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { launchOptions } from './browser.mjs';
 import { latchkey, start } from './server.mjs';
+import { kind } from './site.mjs';
 
 const folder = process.argv[2] ?? fileURLToPath(new URL('../screenshots', import.meta.url));
 const PASSWORD = 'seven lamps under the pier';
@@ -154,6 +156,73 @@ const PAGES = {
   'not-found': (page) => page.goto('/no-such-page', { waitUntil: 'networkidle' }),
 };
 
+/** Links that aren't pages, or have their picture already. */
+const NO_PAGE = /^\/(sign-out|graphql|graphiql|pkg|api|team\/audit-log\/export|user\/calendar\/[^/]*\.ics)|\.(csv|jsonl|ics|xml)$/;
+/** Where the search for pages begins. */
+const SEEDS = ['/user/api-keys', '/team/overview', '/team/service-accounts', '/team/keys', '/team/members', '/team/settings', '/docs'];
+
+/** Takes a picture of one page or dialog of each kind that a link leads to. */
+async function crawl(page, picture, isScripted) {
+  const seen = new Set();
+  const queue = SEEDS.map((href) => ({ href }));
+  let missed = 0;
+  while (queue.length) {
+    const { href, from } = queue.shift();
+    if (seen.has(kind(href))) continue;
+    seen.add(kind(href));
+    try {
+      await page.goto(from ?? href, { waitUntil: 'networkidle' });
+      // The link itself may be in a closed menu, where a click by the script opens the dialog too.
+      if (from) await page.locator(`a[data-dialog][href="${href}"]`).first().evaluate((link) => link.click());
+      if (from) await page.locator('dialog[open] .card:not(.skeleton)').waitFor();
+    } catch (error) {
+      missed += 1;
+      console.error(`${href} (${from ?? 'page'}): ${error.message.split('\n')[0]}`);
+    }
+    await picture(`page${kind(href).replaceAll('/', '-').replaceAll('*', 'id')}`);
+    // Not what the dialog leads to: it is closed when the page is opened again.
+    const links = await page.locator('a[href^="/"]').evaluateAll((all) =>
+      all.filter((link) => !link.closest('dialog')).map((link) => ({ href: link.getAttribute('href'), isDialog: link.dataset.dialog !== undefined })),
+    );
+    const here = new URL(page.url());
+    for (const { href: to, isDialog } of links) {
+      if (NO_PAGE.test(to) || seen.has(kind(to))) continue;
+      queue.push({ href: to, from: isDialog && isScripted ? here.pathname + here.search : undefined });
+    }
+  }
+  return missed;
+}
+
+/** Takes pictures of a new server: its first page, and the form that the printed link opens. */
+async function photographSetUp(context, picture) {
+  const server = await start({ log: 'warn' });
+  const page = await context.newPage();
+  try {
+    await page.goto(server.url, { waitUntil: 'networkidle' });
+    await picture('before-set-up', page);
+    await page.goto(/http:\S+\/set-up\/\S+/.exec(server.said)[0], { waitUntil: 'networkidle' });
+    await picture('set-up', page);
+  } finally {
+    await page.close();
+    await server.stop();
+  }
+}
+
+/** Invites somebody, and takes pictures of the link and of the page that it opens for who is not signed in. */
+async function photographInvitation(page, elsewhere, picture) {
+  await page.goto('/team/members/invite', { waitUntil: 'networkidle' });
+  await page.getByLabel('Email').fill(`new.${Date.now()}@example.org`);
+  await page.getByRole('radio', { name: 'User', exact: true }).check();
+  await page.getByRole('button', { name: 'Invite', exact: true }).click();
+  const link = page.getByLabel('Link', { exact: true });
+  await link.waitFor();
+  await picture('invited');
+  const guest = await elsewhere.newPage();
+  await guest.goto(await link.inputValue(), { waitUntil: 'networkidle' });
+  await picture('invitation', guest);
+  await elsewhere.close();
+}
+
 async function signIn(page, picture) {
   await page.goto('/sign-in', { waitUntil: 'networkidle' });
   await picture('sign-in');
@@ -164,11 +233,19 @@ async function signIn(page, picture) {
 }
 
 async function photograph(browser, url, look, options) {
-  const context = await browser.newContext({ baseURL: url, locale: 'en-GB', timezoneId: 'Europe/Berlin', reducedMotion: 'reduce', ...options });
+  const newContext = () =>
+    browser.newContext({ baseURL: url, locale: 'en-GB', timezoneId: 'Europe/Berlin', reducedMotion: 'reduce', ...options });
+  const context = await newContext();
   const page = await context.newPage();
   page.setDefaultTimeout(8_000);
-  const picture = (name) => page.screenshot({ path: join(folder, `${name}-${look}.png`), animations: 'disabled', fullPage: true });
+  let count = 0;
+  const picture = async (name, of = page) => {
+    await of.screenshot({ path: join(folder, `${name}-${look}.png`), animations: 'disabled', fullPage: true });
+    count += 1;
+  };
+  await photographSetUp(context, picture);
   await signIn(page, picture);
+  await photographInvitation(page, await newContext(), picture);
   let missed = 0;
   for (const [name, come] of Object.entries(PAGES)) {
     try {
@@ -179,20 +256,24 @@ async function photograph(browser, url, look, options) {
     }
     await picture(name);
   }
+  missed += await crawl(page, picture, options.javaScriptEnabled !== false);
   await context.close();
-  return missed;
+  return { missed, count };
 }
 
 mkdirSync(folder, { recursive: true });
 const server = await start({ prepare: (database) => latchkey(database, ['fill-demo']), log: 'warn' });
 const browser = await chromium.launch(launchOptions());
 try {
-  let missed = 0;
-  const wanted = process.argv.slice(3);
+  const [all, wanted] = [{ missed: 0, count: 0 }, process.argv.slice(3)];
   const looks = Object.entries(LOOKS).filter(([look]) => !wanted.length || wanted.includes(look));
-  for (const [look, options] of looks) missed += await photograph(browser, server.url, look, options);
-  console.log(`${folder}: ${looks.length * (Object.keys(PAGES).length + 1)} screenshots, ${missed} failed`);
-  process.exitCode = missed ? 1 : 0;
+  for (const [look, options] of looks) {
+    const { missed, count } = await photograph(browser, server.url, look, options);
+    all.missed += missed;
+    all.count += count;
+  }
+  console.log(`${folder}: ${all.count} screenshots, ${all.missed} failed`);
+  process.exitCode = all.missed ? 1 : 0;
 } finally {
   await browser.close();
   await server.stop();

@@ -1,4 +1,7 @@
-// A tenant in which every page shows something.
+// A tenant in which every page shows something, and the pages and dialogs that links lead to.
+
+/** The kind of page that a path leads to: without ids, numbers and query. */
+export const kind = (path) => path.replace(/[0-9a-f]{8}-[0-9a-f-]{27}|\b\d+\b/g, '*').replace(/[?#].*/, '');
 
 /** Fills a team so that each page shows something. Returns the paths. */
 export async function furnish(team) {

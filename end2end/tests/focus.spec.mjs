@@ -1,15 +1,12 @@
 // Where the focus is before, in and after every dialog of every page.
-import { furnish } from '../support/site.mjs';
+import { furnish, kind } from '../support/site.mjs';
 import { alive, expect, test } from '../support/test.mjs';
 
-/** Numbers the links that open dialogs, one of each kind, and returns what they open. */
+/** Returns what the links open that open dialogs, and the menus that they are in. */
 function openers() {
-  const kinds = new Set();
   const links = [...document.querySelectorAll('a[data-dialog]')].filter((link) => {
-    const kind = link.getAttribute('href').replace(/[0-9a-f-]{36}|\d+/g, '*').replace(/\?.*/, '');
-    const isInMenu = link.closest('[popover]') !== null;
-    const isShown = isInMenu ? document.querySelector(`[popovertarget="${link.closest('[popover]').id}"]`)?.checkVisibility() : link.checkVisibility();
-    return isShown && !kinds.has(kind) && kinds.add(kind);
+    const menu = link.closest('[popover]');
+    return (menu ? document.querySelector(`[popovertarget="${menu.id}"]`) : link)?.checkVisibility();
   });
   return links.map((link) => ({ href: link.getAttribute('href'), menu: link.closest('[popover]')?.id ?? null }));
 }
@@ -45,8 +42,8 @@ for (const [width, height] of [[1440, 900], [390, 844]]) {
       for (const path of [...paths.filter((path) => path !== '/graphiql'), ...lists]) {
         await page.goto(path);
         await alive(page);
-        const kind = (href) => href.replace(/[0-9a-f-]{36}|\d+/g, '*').replace(/\?.*/, '');
-        for (const { href, menu } of (await page.evaluate(openers)).filter(({ href }) => !seen.has(kind(href)))) {
+        for (const { href, menu } of await page.evaluate(openers)) {
+          if (seen.has(kind(href))) continue;
           seen.add(kind(href));
           for (const end of ['Escape', 'Cancel']) {
             const where = `${path} → ${href}, ${end}`;
@@ -54,6 +51,8 @@ for (const [width, height] of [[1440, 900], [390, 844]]) {
             await page.locator(`a[data-dialog][href="${href}"]`).filter({ visible: true }).first().click();
             await expect(page.locator('dialog[open] .card:not(.skeleton)'), where).toBeVisible();
             note(`${where}: opened`, await page.evaluate(focus));
+            const scrolled = await page.locator('dialog[open]').evaluate((dialog) => dialog.scrollTop);
+            if (scrolled) wrong.push(`${where}: opened, and its first ${scrolled} px are out of sight`);
             // After the last control the focus is in the browser's own bars once, which for the page is its body.
             await page.keyboard.press('Tab');
             if (await page.evaluate(() => document.activeElement === document.body)) await page.keyboard.press('Tab');

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use axum::response::Response;
+use http::uri::PathAndQuery;
 use service::Client;
 
 use super::entry::Wanted;
@@ -15,8 +16,8 @@ pub(super) type Answer = (Outcome, Response);
 pub(super) struct Asked {
     pub(super) wanted: Wanted,
     pub(super) client: Client,
-    /// The path and the query for the upstream.
-    pub(super) target: String,
+    /// What the upstream gets as the target.
+    pub(super) target: PathAndQuery,
     pub(super) is_trusted: bool,
     pub(super) peer: Option<IpAddr>,
     pub(super) is_websocket: bool,

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use domain::{Role, Scope};
-use http::{HeaderValue, Method, Uri};
+use http::{HeaderValue, Method, Uri, uri::PathAndQuery};
 use uuid::Uuid;
 
 use super::path::{PlainPath, is_below, matches};
@@ -126,7 +126,7 @@ impl Entry {
         let is_clear = |path: &Vec<u8>| {
             self.rule_of(method, path, false) == rule && self.rule_of(method, &path.to_ascii_lowercase(), true) == rule
         };
-        if !path.readings().iter().all(is_clear) {
+        if !self.rules.is_empty() && !path.readings().iter().all(is_clear) {
             return None;
         }
         let demand = rule.map_or(&self.otherwise, |rule| &self.rules[rule].demand);
@@ -145,14 +145,18 @@ impl Entry {
     fn rule_of(&self, method: &Method, path: &[u8], ignores_case: bool) -> Option<usize> {
         self.rules.iter().position(|rule| {
             let of_method = rule.methods.is_empty() || rule.methods.contains(method);
-            let prefix = if ignores_case { rule.path.to_ascii_lowercase() } else { rule.path.clone() };
-            of_method && is_below(path, prefix.as_bytes())
+            of_method
+                && if ignores_case {
+                    is_below(path, rule.path.to_ascii_lowercase().as_bytes())
+                } else {
+                    is_below(path, rule.path.as_bytes())
+                }
         })
     }
 
-    /// Returns the path and query for the upstream, byte for byte those of the request apart from the prefix. `None` if the
-    /// request isn't below the prefix.
-    pub(crate) fn target(&self, uri: &Uri) -> Option<(String, String)> {
+    /// Returns the path that rules are about, and the target for the upstream, byte for byte those of the request apart from
+    /// the prefix. `None` if the request isn't below the prefix.
+    pub(crate) fn target<'a>(&self, uri: &'a Uri) -> Option<(&'a str, PathAndQuery)> {
         let rest = uri.path();
         let prefix = self.prefix.trim_end_matches('/');
         let path = if is_below(rest.as_bytes(), prefix.as_bytes()) {
@@ -162,8 +166,14 @@ impl Entry {
         };
         let path = if path.is_empty() { "/" } else { path };
         let base = self.upstream.path().trim_end_matches('/');
-        let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
-        Some((path.to_owned(), format!("{base}{path}{query}")))
+        let target = match uri.path_and_query() {
+            Some(whole) if base.is_empty() && path.len() == rest.len() => whole.clone(),
+            _ => {
+                let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+                PathAndQuery::try_from(format!("{base}{path}{query}")).ok()?
+            }
+        };
+        Some((path, target))
     }
 }
 

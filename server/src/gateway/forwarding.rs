@@ -13,9 +13,7 @@ use app::pages::gateways::Refusal;
 use axum::{body::Body, extract::Request, response::Response};
 use domain::{ApiError, Endpoint, audit::Channel};
 use futures::{FutureExt, future::Either};
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts, uri::PathAndQuery,
-};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header, request::Parts};
 use hyper::{body::Body as _, upgrade::OnUpgrade};
 use service::Client;
 use tower::Service;
@@ -27,8 +25,9 @@ use super::{
     forwarded_head::{self, Came},
     frames,
     gateways::{Gateway, Gateways, OWN_FOLDER, Shared},
+    line::Reply,
     open::Seat,
-    path::{PlainPath, is_below},
+    path::{PlainPath, is_below_in_any_case},
     prefect,
     transfer::{Broken, Download, Progress, Upload},
     upstream::{Failure, Sent},
@@ -205,7 +204,7 @@ impl Gateway {
         let is_trusted = forwarded::find(&self.shared.site, request);
         let ambiguous = "The path could be read in more than one way.";
         let Some(path) = PlainPath::parse(request.uri().path()) else { return Err(bad(ambiguous)) };
-        if is_below(&path.bytes().to_ascii_lowercase(), OWN_FOLDER.as_bytes()) {
+        if is_below_in_any_case(path.bytes(), OWN_FOLDER.as_bytes()) {
             let page = Box::pin(self.own_page(request.method(), request.uri(), request.headers()));
             return Err(Box::new((Outcome::Own, page.await)));
         }
@@ -213,7 +212,7 @@ impl Gateway {
             return Err(Box::new((Outcome::BadRequest, problem::of(&ApiError::not_found()))));
         };
         let is_websocket = websocket::is_asked(request);
-        let inner = PlainPath::parse(&inner);
+        let inner = if inner == request.uri().path() { Some(path) } else { PlainPath::parse(inner) };
         let wanted = inner.and_then(|inner| self.entry.wanted(request.method(), &inner, is_websocket));
         let Some(wanted) = wanted else { return Err(bad(ambiguous)) };
         let length =
@@ -253,14 +252,15 @@ impl Gateway {
         if let Err(error) = self.prepare(&mut parts, &asked, caller.as_ref()).await {
             return (Outcome::Failed, problem::of(&error));
         }
+        let is_upgrade = asked.is_websocket;
         let seat = match caller {
-            Some(caller) => match self.open(caller, &asked).await {
+            Some(caller) => match self.open(caller, asked).await {
                 Ok(seat) => Some(seat),
                 Err(error) => return (Outcome::Failed, problem::of(&error)),
             },
             None => None,
         };
-        let answering = self.send(parts, body);
+        let answering = self.send(parts, body, is_upgrade);
         let response = match &seat {
             Some(seat) => tokio::select! {
                 response = answering => response,
@@ -287,17 +287,16 @@ impl Gateway {
         }
         forwarded_head::clean_response(response.headers_mut());
         let idle = self.entry.idle_timeout;
-        let download = |body: hyper::body::Incoming| {
+        let download = |body: Reply| {
             // Nothing follows that could be cut off.
             if body.is_end_stream() { Body::empty() } else { Body::new(Download::new(body, idle, seat)) }
         };
         (Outcome::Forwarded, response.map(download))
     }
 
-    async fn open(&self, caller: Caller, asked: &Asked) -> Result<Seat, ApiError> {
+    async fn open(&self, caller: Caller, asked: Asked) -> Result<Seat, ApiError> {
         let tenant = self.tenant().await?;
-        let (wanted, client) = (asked.wanted.clone(), asked.client.clone());
-        Ok(self.shared.open.open((&self.entry, tenant), caller, wanted, client))
+        Ok(self.shared.open.open((&self.entry, tenant), caller, asked.wanted, asked.client))
     }
 
     fn tunnel(&self, seat: Option<Seat>) -> Tunnel {
@@ -322,8 +321,7 @@ impl Gateway {
         if let Some(authorization) = &self.entry.upstream_authorization {
             headers.insert(header::AUTHORIZATION, authorization.clone());
         }
-        let own = self.entry.upstream.authority().and_then(|own| HeaderValue::from_str(own.as_str()).ok());
-        match host.filter(|_| self.entry.keeps_host).or(own) {
+        match host.filter(|_| self.entry.keeps_host).or_else(|| self.upstream.host.clone()) {
             Some(host) => headers.insert(header::HOST, host),
             None => headers.remove(header::HOST),
         };
@@ -331,26 +329,26 @@ impl Gateway {
             websocket::ask(headers);
         }
         parts.version = Version::HTTP_11;
-        let mut uri = self.entry.upstream.clone().into_parts();
-        uri.path_and_query = PathAndQuery::try_from(asked.target.as_str()).ok();
-        parts.uri = Uri::from_parts(uri).map_err(|_| ApiError::not_found())?;
+        parts.uri = asked.target.clone().into();
         Ok(())
     }
 
     /// Sends a request to the upstream. One that only reads is sent again if the upstream has just closed the connection.
-    async fn send(&self, parts: Parts, body: Body) -> Result<http::Response<hyper::body::Incoming>, Failure> {
+    async fn send(&self, parts: Parts, body: Body, is_upgrade: bool) -> Result<http::Response<Reply>, Failure> {
         let may_repeat = parts.method.is_safe() && body.is_end_stream();
         let again = may_repeat.then(|| parts.clone());
-        match (self.upstream.send(self.sent(parts, body)).await, again) {
-            (Err(Failure::Broken), Some(parts)) => Box::pin(self.upstream.send(self.sent(parts, Body::empty()))).await,
+        match (self.upstream.send(self.sent(parts, body, is_upgrade)).await, again) {
+            (Err(Failure::Broken), Some(parts)) => {
+                Box::pin(self.upstream.send(self.sent(parts, Body::empty(), is_upgrade))).await
+            }
             (sent, _) => sent,
         }
     }
 
-    fn sent(&self, parts: Parts, body: Body) -> Sent {
+    fn sent(&self, parts: Parts, body: Body, is_upgrade: bool) -> Sent {
         let (progress, broken) = (Progress::default(), Arc::new(OnceLock::new()));
         let upload = Upload::new(body, self.entry.max_body, progress.clone(), Arc::clone(&broken));
-        Sent { request: http::Request::from_parts(parts, upload), progress, broken }
+        Sent { request: http::Request::from_parts(parts, upload), progress, broken, is_upgrade }
     }
 
     /// Opens a websocket whose client shows its key, or nothing, in its first message. `caller`: who was admitted by the
@@ -396,7 +394,7 @@ impl Gateway {
         };
         let failed = "The upstream can't be reached.";
         let is_prepared = self.prepare(&mut parts, &asked, Some(&caller)).await.is_ok();
-        let (true, Ok(seat)) = (is_prepared, self.open(caller, &asked).await) else {
+        let (true, Ok(seat)) = (is_prepared, self.open(caller, asked).await) else {
             return client.close(frames::TRY_LATER, failed).await;
         };
         parts.headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
@@ -404,7 +402,7 @@ impl Gateway {
         let key = parts.headers.get(header::SEC_WEBSOCKET_KEY).cloned();
         let cut = seat.cut.clone();
         let answer = tokio::select! {
-            answer = self.send(parts, Body::empty()) => answer,
+            answer = self.send(parts, Body::empty(), true) => answer,
             () = cut.cancelled() => return client.close(frames::POLICY, websocket::NOT_VALID).await,
         };
         match (answer, key) {

@@ -54,6 +54,9 @@ impl PlainPath {
 /// Whether a path contains one of [`HIDDEN`] after a percent sign, which may itself be encoded, or a percent sign that
 /// encodes nothing.
 fn hides_something(raw: &str) -> bool {
+    if !raw.contains('%') {
+        return false;
+    }
     let lower = raw.to_ascii_lowercase();
     lower.match_indices('%').any(|(at, _)| {
         let mut rest = &lower[at + 1..];
@@ -69,6 +72,12 @@ fn hides_something(raw: &str) -> bool {
 pub(crate) fn is_below(path: &[u8], prefix: &[u8]) -> bool {
     let prefix = prefix.strip_suffix(b"/").unwrap_or(prefix);
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+/// The same, whatever the case of letters.
+pub(crate) fn is_below_in_any_case(path: &[u8], prefix: &[u8]) -> bool {
+    let (begin, rest) = path.split_at(prefix.len().min(path.len()));
+    begin.eq_ignore_ascii_case(prefix) && (rest.is_empty() || rest.starts_with(b"/"))
 }
 
 /// Whether a path matches a pattern, in which `*` matches any characters.

@@ -1,34 +1,33 @@
-//! The connections to an upstream.
+//! The requests to an upstream.
 
 use std::{
     error::Error,
+    future::poll_fn,
     io,
     sync::{Arc, OnceLock},
+    task::Poll,
     time::Duration,
 };
 
-use http::{Request, Response};
-use hyper::body::Incoming;
+use http::{HeaderValue, Request, Response, Uri};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{self, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
-use tokio::time::{Instant, sleep_until};
+use hyper_util::client::legacy::connect::HttpConnector;
+use tokio::time::timeout_at;
+use tower::Service;
 
 use super::{
     entry::Entry,
+    line::{Idle, Line, Reply, Unanswered},
     transfer::{Broken, Progress, Upload},
 };
 
-/// How long a connection is kept for the next request. Servers in Python close theirs after five seconds, and a request that
-/// meets such an end fails.
-const KEPT_FOR: Duration = Duration::from_secs(4);
-
 /// Sends requests to one upstream.
-#[derive(Clone, Debug)]
 pub(crate) struct Upstream {
-    client: legacy::Client<HttpsConnector<HttpConnector>, Upload>,
+    connector: HttpsConnector<HttpConnector>,
+    address: Uri,
+    /// The value of `Host` for it.
+    pub(super) host: Option<HeaderValue>,
+    idle: Idle,
     response_timeout: Duration,
 }
 
@@ -49,9 +48,12 @@ pub(crate) enum Failure {
 
 /// A request to the upstream, and what is known about its body.
 pub(crate) struct Sent {
+    /// Its target is a path with a query.
     pub(crate) request: Request<Upload>,
     pub(crate) progress: Progress,
     pub(crate) broken: Arc<OnceLock<Broken>>,
+    /// Whether it asks for another protocol.
+    pub(crate) is_upgrade: bool,
 }
 
 impl Upstream {
@@ -70,45 +72,55 @@ impl Upstream {
             .with_no_client_auth();
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(connector);
-        let client = legacy::Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(KEPT_FOR)
-            .http1_max_buf_size(64 * 1_024)
-            .build(connector);
-        Ok(Self { client, response_timeout: entry.response_timeout })
+        let host = entry.upstream.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
+        let idle = Idle::default();
+        idle.watch();
+        let (address, response_timeout) = (entry.upstream.clone(), entry.response_timeout);
+        Ok(Self { connector, address, host, idle, response_timeout })
     }
 
-    /// Sends a request, and waits for the head of the response.
+    /// Sends a request, and waits for the head of the response. The time counts from when the upstream last took a part of
+    /// the request.
     ///
     /// # Errors
-    /// When there is none. The time counts from when the upstream last took a part of the request.
-    pub(crate) async fn send(&self, sent: Sent) -> Result<Response<Incoming>, Failure> {
-        let response = self.client.request(sent.request);
-        tokio::pin!(response);
+    /// When there is no response.
+    pub(crate) async fn send(&self, sent: Sent) -> Result<Response<Reply>, Failure> {
+        let Sent { mut request, progress, broken, is_upgrade } = sent;
         loop {
-            let deadline = sent.progress.last() + self.response_timeout;
-            tokio::select! {
-                response = &mut response => {
-                    return response.map_err(|error| match sent.broken.get() {
-                        Some(broken) => Failure::Body(*broken),
-                        None => failure_of(&error),
-                    });
+            let kept = if is_upgrade { None } else { poll_fn(|context| Poll::Ready(self.idle.take(context))).await };
+            let is_new = kept.is_none();
+            let mut line = match kept {
+                Some(line) => line,
+                None => Box::pin(self.connect(&progress)).await?,
+            };
+            if is_upgrade {
+                line.detach();
+            }
+            match line.send(request, &progress, self.response_timeout).await {
+                Ok(response) => {
+                    let mut response = response.map(|body| Reply::new(body, line, self.idle.clone()));
+                    poll_fn(|context| Poll::Ready(response.body_mut().poll_begin(context))).await;
+                    return Ok(response);
                 }
-                () = sleep_until(deadline) => {
-                    if Instant::now() >= sent.progress.last() + self.response_timeout {
-                        return Err(Failure::ResponseTimeout);
-                    }
-                }
+                Err(Unanswered::Unsent(unsent)) if !is_new => request = *unsent,
+                Err(Unanswered::Late) => return Err(Failure::ResponseTimeout),
+                Err(_) => return Err(broken.get().map_or(Failure::Broken, |broken| Failure::Body(*broken))),
             }
         }
     }
+
+    async fn connect(&self, progress: &Progress) -> Result<Line, Failure> {
+        // The connector has a limit of its own for the connection, but none for TLS.
+        let connecting = self.connector.clone().call(self.address.clone());
+        let connected = timeout_at(progress.last() + self.response_timeout, connecting).await;
+        let stream = connected.map_err(|_| Failure::ResponseTimeout)?.map_err(|error| failure_of(&*error))?;
+        Line::new(stream).await.map_err(|_| Failure::Broken)
+    }
 }
 
-fn failure_of(error: &legacy::Error) -> Failure {
-    if !error.is_connect() {
-        return Failure::Broken;
-    }
-    let mut cause = error.source();
+/// Returns why connecting failed.
+fn failure_of(error: &(dyn Error + Send + Sync + 'static)) -> Failure {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(inner) = cause {
         if inner.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
             return Failure::ConnectTimeout;

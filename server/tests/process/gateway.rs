@@ -90,14 +90,21 @@ async fn respond(mut request: Request<Incoming>) -> Result<Response<Body>, Infal
     Ok(answer.header("x-of-upstream", "1").body(text(head)).unwrap())
 }
 
-/// Starts an upstream. It ends with the runtime.
+/// Starts an upstream. It ends with the runtime. Its responses have the number of their connection.
 async fn start_upstream() -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
+        let mut number = 0_u32;
         while let Ok((stream, _)) = listener.accept().await {
+            number += 1;
+            let service = hyper::service::service_fn(move |request| async move {
+                let mut response = respond(request).await?;
+                response.headers_mut().insert("x-connection", number.into());
+                Ok::<_, Infallible>(response)
+            });
             let connection = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), hyper::service::service_fn(respond))
+                .serve_connection(TokioIo::new(stream), service)
                 .with_upgrades();
             tokio::spawn(connection);
         }
@@ -378,6 +385,62 @@ fn an_upstream_that_fails_is_named_by_the_status() {
         write!(stream.get_mut(), "POST /upload HTTP/1.1\r\nHost: a\r\n{own}\r\nTransfer-Encoding: chunked\r\n\r\n14\r\n01234567890123456789\r\n0\r\n\r\n").unwrap();
         assert_eq!(read_head(&mut stream).0, 413);
     });
+}
+
+#[test]
+fn connections_to_an_upstream_are_used_again_until_it_closes_them() {
+    on_both(async |database| {
+        let (stage, _, token) = Stage::new(&database, "").await;
+        let own = bearer(&token);
+        // With a length, in chunks, with a body of its own, and without any.
+        for line in ["GET /", "GET /big/200000", "POST /upload", "HEAD /", "GET /big/0", "GET /"] {
+            let (status, head, _) = ask(stage.gateway, line, &[&own, "Content-Length: 0"]);
+            assert!(status == 200 && head.contains("\r\nx-connection: 1\r\n"), "{line}: {head}");
+        }
+        // A response that a client doesn't wait for takes its connection with it.
+        let mut stream = connect(stage.gateway);
+        write!(stream.get_mut(), "GET /events HTTP/1.1\r\nHost: a\r\n{own}\r\n\r\n").unwrap();
+        assert!(read_head(&mut stream).1.contains("x-connection: 1\r\n"));
+        let (_, head, _) = ask(stage.gateway, "GET /", &[&own]);
+        assert!(head.contains("\r\nx-connection: 2\r\n"), "{head}");
+        drop(stream);
+        let (_, head, _) = ask(stage.gateway, "GET /", &[&own]);
+        assert!(head.contains("\r\nx-connection: 2\r\n"), "{head}");
+    });
+}
+
+#[test]
+fn a_connection_that_the_upstream_has_closed_without_a_word_is_not_used_again() {
+    on_both(async |database| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let upstream = listener.local_addr().unwrap();
+        const REQUESTS: usize = 20;
+        let served = std::thread::spawn(move || {
+            for stream in listener.incoming().take(REQUESTS) {
+                let mut stream = BufReader::new(stream.unwrap());
+                read_request(&mut stream);
+                stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+            }
+        });
+        let (_, token) = fill(&database);
+        let stage = Stage::serve(&database, "", upstream);
+        let own = bearer(&token);
+        let mut client = connect(stage.gateway);
+        for _ in 0..REQUESTS {
+            write!(client.get_mut(), "POST / HTTP/1.1\r\nHost: a\r\n{own}\r\nContent-Length: 0\r\n\r\n").unwrap();
+            assert_eq!(read_head(&mut client).0, 200);
+            client.read_exact(&mut [0; 2]).unwrap();
+        }
+        served.join().unwrap();
+    });
+}
+
+/// Reads the head of a request.
+fn read_request(stream: &mut BufReader<TcpStream>) {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert_ne!(stream.read_line(&mut head).unwrap(), 0, "the connection ended: {head}");
+    }
 }
 
 /// Returns how much memory a process has had at most, in megabytes, apart from the mapped binary. That of a debug build
