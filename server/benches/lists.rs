@@ -1,4 +1,5 @@
-//! Measures whether lists take as long with 100,000 keys and 10,000 service accounts in a tenant as with 100 and 20.
+//! Measures whether lists take as long with 100,000 keys and 10,000 service accounts in a tenant as with 100 and 20, and
+//! with pictures of requests as without.
 //!
 //! Fills a small and a large tenant on each database, serves both with the built `latchkey`, and requests each page
 //! from both in turn over one connection each. Prints the medians and their ratio. Uses loopback only.
@@ -17,7 +18,7 @@ use measuring::{median, runtime};
 use service::{
     Clock, Services, Settings,
     domain::api_key::input::SetKeyPolicy,
-    testing::{Crowd, fill, new_postgres},
+    testing::{Crowd, fill, new_postgres, use_every_day},
 };
 use support::{Connection, admin, connect, request, send, serve, sign_in};
 
@@ -26,6 +27,10 @@ const LARGE: Crowd = Crowd { accounts: 10_000, keys: 100_000 };
 /// How many times each page is requested from each server.
 const TIMES: usize = 60;
 const DATABASES: [&str; 2] = ["SQLite", "PostgreSQL"];
+
+/// The pages that show pictures of requests: name and path.
+const PICTURES: [(&str, &str); 2] =
+    [("pictures, inventory", "/team/keys"), ("pictures, inventory, all states", "/team/keys?state=all")];
 
 /// The pages to measure: name and path.
 const PAGES: [(&str, &str); 28] = [
@@ -64,35 +69,65 @@ fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     let (databases, words): (Vec<_>, Vec<_>) = wanted.into_iter().partition(|word| DATABASES.contains(&word.as_str()));
     let is_wanted = |name: &str| databases.is_empty() || databases.iter().any(|wanted| wanted == name);
-    let pages =
-        PAGES.into_iter().filter(|(name, _)| words.iter().all(|word| name.contains(word.as_str()))).collect::<Vec<_>>();
+    let with_words = |name: &str| words.iter().all(|word| name.contains(word.as_str()));
+    let pages = PAGES.into_iter().filter(|(name, _)| with_words(name)).collect::<Vec<_>>();
+    let pictures = PICTURES.into_iter().filter(|(name, _)| with_words(name)).collect::<Vec<_>>();
     let folder = tempfile::tempdir().unwrap();
     let sqlite = |name: &str| format!("sqlite:{}", folder.path().join(name).display());
     if is_wanted(DATABASES[0]) {
         measure(DATABASES[0], &sqlite("small.db"), &sqlite("large.db"), &pages);
+        measure_pictures(DATABASES[0], &sqlite("unused.db"), &sqlite("used.db"), &pictures);
     }
     let Some(server) = std::env::var("LATCHKEY_TEST_POSTGRES").ok().filter(|_| is_wanted(DATABASES[1])) else { return };
-    let (small, large) = runtime().block_on(async { (new_postgres(&server).await, new_postgres(&server).await) });
+    let new_pair = || runtime().block_on(async { (new_postgres(&server).await, new_postgres(&server).await) });
+    let (small, large) = new_pair();
     measure(DATABASES[1], &small, &large, &pages);
+    let (unused, used) = new_pair();
+    measure_pictures(DATABASES[1], &unused, &used, &pictures);
 }
 
 fn measure(database: &str, small: &str, large: &str, pages: &[(&str, &str)]) {
+    if pages.is_empty() {
+        return;
+    }
     for (url, crowd) in [(small, SMALL), (large, LARGE)] {
         support::fill(url);
         runtime().block_on(crowd_in(url, crowd));
     }
-    let (small, large) = (serve(small), serve(large));
-    println!("\n| {database} | 100 keys | 100,000 keys | ratio |\n|---|---:|---:|---:|");
+    compare(&format!("| {database} | 100 keys | 100,000 keys | ratio |"), small, large, pages);
+}
+
+/// Measures what the pictures of requests in 20 rows cost.
+fn measure_pictures(database: &str, unused: &str, used: &str, pages: &[(&str, &str)]) {
+    if pages.is_empty() {
+        return;
+    }
+    for url in [unused, used] {
+        support::fill(url);
+        runtime().block_on(crowd_in(url, SMALL));
+    }
     runtime().block_on(async {
-        let mut sides = (Side::of(small.address).await, Side::of(large.address).await);
+        let services = Services::open(&Settings::new(used), Clock::system()).await.unwrap();
+        use_every_day(&services).await;
+        services.close().await;
+    });
+    compare(&format!("| {database} | no requests | requests of each key every day | ratio |"), unused, used, pages);
+}
+
+/// Requests each page from two servers in turn, and prints the medians.
+fn compare(title: &str, one: &str, other: &str, pages: &[(&str, &str)]) {
+    let (one, other) = (serve(one), serve(other));
+    println!("\n{title}\n|---|---:|---:|---:|");
+    runtime().block_on(async {
+        let mut sides = (Side::of(one.address).await, Side::of(other.address).await);
         for (name, path) in pages {
-            let (mut few, mut many) = (Vec::new(), Vec::new());
+            let (mut first, mut second) = (Vec::new(), Vec::new());
             for _ in 0..TIMES {
-                few.push(sides.0.time(path).await);
-                many.push(sides.1.time(path).await);
+                first.push(sides.0.time(path).await);
+                second.push(sides.1.time(path).await);
             }
-            let (few, many) = (median(few), median(many));
-            println!("| {name} | {few:.2} ms | {many:.2} ms | {:.2} |", many / few);
+            let (first, second) = (median(first), median(second));
+            println!("| {name} | {first:.2} ms | {second:.2} ms | {:.2} |", second / first);
         }
     });
 }

@@ -6,7 +6,7 @@ use web_sys::{Element, Event, HtmlDialogElement, HtmlElement, HtmlFormElement, H
 
 use super::{
     dates,
-    dom::{attribute, by_id, closest, create, find, first, focus as focus_element, path, set, spawn_local, unset},
+    dom::{all, attribute, by_id, closest, create, find, first, focus as focus_element, path, set, spawn_local, unset},
     fetch::{self, Answer},
     fields::{card_of, fields_of, set_busy, show_error},
     focus, page, toasts,
@@ -102,10 +102,17 @@ pub fn present(dialog: &Element, place: &Element) {
         set(title, "tabindex", "-1");
     }
     // Not the first of several radio buttons, which a key press would select.
-    let first = ["[aria-invalid]", "[autofocus]", "input[type=radio]:checked", "input:not([type=hidden])", "a, button"];
-    let field = title.or_else(|| first.iter().find_map(|selector| find(place, selector)));
-    if let Some(field) = field {
-        focus_element(&field);
+    let first = [
+        "[aria-invalid]",
+        "[autofocus]",
+        "input[type=radio]:checked",
+        "input:not([type=hidden]), textarea, select",
+        "a, button",
+    ];
+    // One that is hidden can't have the focus.
+    let focuses = |selector: &&str| all(place, selector).iter().any(focus_element);
+    if !title.is_some_and(|title| focus_element(&title)) {
+        first.iter().any(focuses);
     }
 }
 

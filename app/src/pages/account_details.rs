@@ -93,7 +93,7 @@ pub async fn one_account(request: RequestContext) -> Result<AnyView, ApiError> {
             " · "
             {words::created_by(&account.created_by)}
             " · "
-            <code>{account.id.to_string()}</code>
+            <code class="whole">{account.id.to_string()}</code>
         </p>
         <section aria-labelledby="keys-title">
             <h2 id="keys-title">{labels::api_keys()}</h2>

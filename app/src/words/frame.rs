@@ -27,7 +27,7 @@ words! {
     help = "Help";
     search_everything = "Search everything (⌘K on a Mac)";
     search_the_list = "Search the list";
-    press_the_button_of_a_list = "On a list with a Create, Add or Invite button: press it";
+    press_the_button_of_a_list = "Create, add or invite, on a list";
     show_these_shortcuts = "Show these shortcuts";
     move_in_a_menu = "Move in a menu or in search results";
     move_in_a_chart = "Select a bar of a chart";
