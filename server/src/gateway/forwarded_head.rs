@@ -49,30 +49,29 @@ pub(crate) struct Came<'a> {
     pub(crate) host: Option<HeaderValue>,
 }
 
-/// Removes the headers of the connection.
-fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| name.trim().parse().ok())
-        .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
+/// Returns the names of headers that belong to the connection because its `Connection` says so.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    let lines = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    lines.flat_map(|value| value.split(',')).filter_map(|name| name.trim().parse().ok()).collect()
+}
+
+/// Removes the headers of the connection, and those for which `is_removed`.
+fn remove(headers: &mut HeaderMap, is_removed: impl Fn(&HeaderName) -> bool) {
+    let named = named_by_connection(headers);
+    let is_removed = |name: &&HeaderName| HOP_BY_HOP.contains(name) || named.contains(name) || is_removed(name);
+    // One pass: most of these headers are in no request, and each removal would look for its own.
+    let removed: Vec<HeaderName> = headers.keys().filter(is_removed).cloned().collect();
+    for name in removed {
         headers.remove(name);
     }
 }
 
 /// Removes from a request what the upstream must not get. `key_header`: in which keys are sent besides `Authorization`.
 pub(crate) fn clean(headers: &mut HeaderMap, key_header: &HeaderName, came: &Came<'_>) {
-    remove_hop_by_hop(headers);
-    headers.remove(header::AUTHORIZATION);
-    headers.remove(key_header);
-    headers.remove(header::CONTENT_LENGTH);
-    let removed: Vec<HeaderName> = headers.keys().filter(|name| is_forgery(name, key_header, came)).cloned().collect();
-    for name in removed {
-        headers.remove(name);
-    }
+    remove(headers, |name| {
+        let is_replaced = [&header::AUTHORIZATION, key_header, &header::CONTENT_LENGTH].contains(&name);
+        is_replaced || is_forgery(name, key_header, came)
+    });
     remove_cookies(headers);
 }
 
@@ -107,7 +106,7 @@ fn is_own(cookie: &[u8]) -> bool {
 
 /// Removes from a response what the client must not get.
 pub(crate) fn clean_response(headers: &mut HeaderMap) {
-    remove_hop_by_hop(headers);
+    remove(headers, |_| false);
     remove_own_cookies(headers);
 }
 
@@ -127,9 +126,17 @@ fn remove_own_cookies(headers: &mut HeaderMap) {
 
 /// Tells the upstream how the request came.
 pub(crate) fn add_forwarded(headers: &mut HeaderMap, came: Came<'_>) {
-    let peer = came.peer.map(|peer| peer.to_string()).unwrap_or_default();
-    let before = headers.get_all(X_FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
-    let chain = before.map(str::to_owned).chain([peer]).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ");
+    let mut chain = String::new();
+    for line in headers.get_all(X_FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()) {
+        if !line.is_empty() {
+            chain.push_str(line);
+            chain.push_str(", ");
+        }
+    }
+    match came.peer {
+        Some(peer) => chain.push_str(&peer.to_string()),
+        None => chain.truncate(chain.len().saturating_sub(2)),
+    }
     match HeaderValue::try_from(chain) {
         Ok(chain) if !chain.is_empty() => headers.insert(X_FORWARDED_FOR, chain),
         _ => headers.remove(X_FORWARDED_FOR),

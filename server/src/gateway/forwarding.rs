@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     panic::AssertUnwindSafe,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
@@ -30,7 +30,7 @@ use super::{
     path::{PlainPath, is_below_in_any_case},
     prefect,
     transfer::{Broken, Download, Progress, Upload},
-    upstream::{Failure, Sent},
+    upstream::{Failure, Manner},
     websocket::{self, Tunnel},
 };
 use crate::{
@@ -264,7 +264,7 @@ impl Gateway {
         let response = match &seat {
             Some(seat) => tokio::select! {
                 response = answering => response,
-                () = seat.cut.cancelled() => return match of_graphql {
+                () = seat.cut().ordered() => return match of_graphql {
                     Some(headers) => prefect::refusal(Refused::Invalid, &headers),
                     None => refusal(Refused::Invalid),
                 },
@@ -335,20 +335,14 @@ impl Gateway {
 
     /// Sends a request to the upstream. One that only reads is sent again if the upstream has just closed the connection.
     async fn send(&self, parts: Parts, body: Body, is_upgrade: bool) -> Result<http::Response<Reply>, Failure> {
-        let may_repeat = parts.method.is_safe() && body.is_end_stream();
-        let again = may_repeat.then(|| parts.clone());
-        match (self.upstream.send(self.sent(parts, body, is_upgrade)).await, again) {
-            (Err(Failure::Broken), Some(parts)) => {
-                Box::pin(self.upstream.send(self.sent(parts, Body::empty(), is_upgrade))).await
-            }
-            (sent, _) => sent,
-        }
-    }
-
-    fn sent(&self, parts: Parts, body: Body, is_upgrade: bool) -> Sent {
-        let (progress, broken) = (Progress::default(), Arc::new(OnceLock::new()));
-        let upload = Upload::new(body, self.entry.max_body, progress.clone(), Arc::clone(&broken));
-        Sent { request: http::Request::from_parts(parts, upload), progress, broken, is_upgrade }
+        let manner = match parts.method.is_safe() && body.is_end_stream() {
+            _ if is_upgrade => Manner::Upgrade,
+            true => Manner::Repeatable,
+            false => Manner::Once,
+        };
+        let progress = Progress::default();
+        let upload = Upload::new(body, self.entry.max_body, progress.clone());
+        self.upstream.send(http::Request::from_parts(parts, upload), progress, manner).await
     }
 
     /// Opens a websocket whose client shows its key, or nothing, in its first message. `caller`: who was admitted by the
@@ -400,10 +394,9 @@ impl Gateway {
         parts.headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
         parts.headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PREFECT));
         let key = parts.headers.get(header::SEC_WEBSOCKET_KEY).cloned();
-        let cut = seat.cut.clone();
         let answer = tokio::select! {
             answer = self.send(parts, Body::empty(), true) => answer,
-            () = cut.cancelled() => return client.close(frames::POLICY, websocket::NOT_VALID).await,
+            () = seat.cut().ordered() => return client.close(frames::POLICY, websocket::NOT_VALID).await,
         };
         match (answer, key) {
             (Ok(mut response), Some(key)) if websocket::is_opened(response.headers(), key.as_bytes()) => {

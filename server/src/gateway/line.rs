@@ -41,8 +41,8 @@ pub(super) type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 /// A connection to an upstream.
 pub(super) struct Line {
     sender: SendRequest<Upload>,
-    /// `None` once it was closed, or if a task of its own drives it.
-    connection: Option<Connection<Stream, Upload>>,
+    /// `None` once it was closed, or if a task of its own drives it. It is large, and a line is moved with each request.
+    connection: Option<Box<Connection<Stream, Upload>>>,
     /// Armed once for many requests: registering a timer costs more than looking at one.
     timer: Option<Pin<Box<Sleep>>>,
     kept_since: Instant,
@@ -65,7 +65,7 @@ impl Line {
     /// hyper's.
     pub(super) async fn new(stream: Stream) -> hyper::Result<Self> {
         let (sender, connection) = Builder::new().max_buf_size(BUFFER).handshake(stream).await?;
-        Ok(Self { sender, connection: Some(connection), timer: None, kept_since: Instant::now() })
+        Ok(Self { sender, connection: Some(Box::new(connection)), timer: None, kept_since: Instant::now() })
     }
 
     /// Leaves the connection to a task of its own, which hands it over when it changes its protocol.

@@ -2,17 +2,20 @@
 
 use std::{
     collections::HashMap,
+    future::poll_fn,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
 use domain::TenantId;
+use futures::task::AtomicWaker;
 use service::{Client, Services};
+use slab::Slab;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
 use super::{
     caller::{Caller, CallerId},
@@ -32,8 +35,7 @@ pub(crate) struct Open(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    next: AtomicU64,
-    exchanges: Mutex<HashMap<u64, Arc<Exchange>>>,
+    exchanges: Mutex<Slab<Arc<Exchange>>>,
 }
 
 /// A request or a websocket that is open.
@@ -43,27 +45,63 @@ pub(crate) struct Exchange {
     caller: Caller,
     wanted: Wanted,
     client: Client,
-    cut: CancellationToken,
+    cut: Cut,
+}
+
+/// The order to end an exchange. At most one task waits for it at a time.
+#[derive(Default)]
+pub(crate) struct Cut {
+    is_ordered: AtomicBool,
+    waiting: AtomicWaker,
+}
+
+impl Cut {
+    fn order(&self) {
+        self.is_ordered.store(true, Ordering::Release);
+        self.waiting.wake();
+    }
+
+    /// Whether the exchange has to end.
+    pub(crate) fn is_ordered(&self) -> bool {
+        self.is_ordered.load(Ordering::Acquire)
+    }
+
+    /// Whether the exchange has to end. If not, the task is woken when it has to.
+    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
+        self.waiting.register(context.waker());
+        if self.is_ordered() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Waits until the exchange has to end.
+    pub(crate) async fn ordered(&self) {
+        poll_fn(|context| self.poll(context)).await;
+    }
 }
 
 /// The place of an exchange among those that are open, until it is dropped.
 pub(crate) struct Seat {
     open: Weak<Inner>,
-    number: u64,
-    /// Is cancelled when the exchange has to end.
-    pub(crate) cut: CancellationToken,
+    number: usize,
+    exchange: Arc<Exchange>,
+}
+
+impl Seat {
+    /// When the exchange has to end.
+    pub(crate) fn cut(&self) -> &Cut {
+        &self.exchange.cut
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
         if let Some(open) = self.open.upgrade() {
-            open.lock().remove(&self.number);
+            open.lock().try_remove(self.number);
         }
     }
 }
 
 impl Inner {
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Exchange>>> {
+    fn lock(&self) -> MutexGuard<'_, Slab<Arc<Exchange>>> {
         self.exchanges.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -77,12 +115,10 @@ impl Open {
         wanted: Wanted,
         client: Client,
     ) -> Seat {
-        let cut = CancellationToken::new();
-        let number = self.0.next.fetch_add(1, Ordering::Relaxed);
         let entry = Arc::clone(entry);
-        let exchange = Exchange { entry, tenant, caller, wanted, client, cut: cut.clone() };
-        self.0.lock().insert(number, Arc::new(exchange));
-        Seat { open: Arc::downgrade(&self.0), number, cut }
+        let exchange = Arc::new(Exchange { entry, tenant, caller, wanted, client, cut: Cut::default() });
+        let number = self.0.lock().insert(Arc::clone(&exchange));
+        Seat { open: Arc::downgrade(&self.0), number, exchange }
     }
 
     /// Ends exchanges together with what they were admitted by, until this is dropped.
@@ -99,7 +135,7 @@ async fn watch(open: Weak<Inner>, services: Services) {
         // The sender exists as long as the services.
         timeout(CHECK_EVERY, changed.changed()).await.ok();
         let Some(inner) = open.upgrade() else { return };
-        let exchanges: Vec<Arc<Exchange>> = inner.lock().values().cloned().collect();
+        let exchanges: Vec<Arc<Exchange>> = inner.lock().iter().map(|(_, exchange)| Arc::clone(exchange)).collect();
         drop(inner);
         let mut callers: HashMap<(CallerId, TenantId), service::Result<Option<Caller>>> = HashMap::new();
         let mut failed = HashMap::new();
@@ -116,12 +152,12 @@ async fn watch(open: Weak<Inner>, services: Services) {
             };
             match may {
                 Some(true) => (),
-                Some(false) => exchange.cut.cancel(),
+                Some(false) => exchange.cut.order(),
                 None => {
                     let since = *unchecked.get(&key.0).unwrap_or(&Instant::now());
                     failed.insert(key.0, since);
                     if since.elapsed() >= UNCHECKED_FOR {
-                        exchange.cut.cancel();
+                        exchange.cut.order();
                     }
                 }
             }

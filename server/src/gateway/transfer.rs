@@ -4,7 +4,7 @@ use std::{
     fmt,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
@@ -14,30 +14,42 @@ use std::{
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
-use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::open::Seat;
 
-/// When something was last transferred. Clones share the time.
+/// When something was last transferred, and why it isn't any more. Clones share both.
 #[derive(Clone, Debug)]
-pub(crate) struct Progress(Arc<(Instant, AtomicU64)>);
+pub(crate) struct Progress(Arc<Transfer>);
+
+#[derive(Debug)]
+struct Transfer {
+    begun: Instant,
+    /// Milliseconds from then until something was last transferred.
+    last: AtomicU64,
+    broken: OnceLock<Broken>,
+}
 
 impl Default for Progress {
     fn default() -> Self {
-        Self(Arc::new((Instant::now(), AtomicU64::new(0))))
+        Self(Arc::new(Transfer { begun: Instant::now(), last: AtomicU64::new(0), broken: OnceLock::new() }))
     }
 }
 
 impl Progress {
     /// Records that something was transferred just now.
     pub(crate) fn record(&self) {
-        let millis = u64::try_from(self.0.0.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.0.1.store(millis, Ordering::Relaxed);
+        let millis = u64::try_from(self.0.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.0.last.store(millis, Ordering::Relaxed);
     }
 
     /// Returns when something was last transferred.
     pub(crate) fn last(&self) -> Instant {
-        self.0.0 + Duration::from_millis(self.0.1.load(Ordering::Relaxed))
+        self.0.begun + Duration::from_millis(self.0.last.load(Ordering::Relaxed))
+    }
+
+    /// Returns why the transfer was broken off, if it was.
+    pub(crate) fn broken(&self) -> Option<Broken> {
+        self.0.broken.get().copied()
     }
 }
 
@@ -73,21 +85,20 @@ pub(crate) struct Upload {
     /// How much may follow.
     rest: u64,
     progress: Progress,
-    broken: Arc<std::sync::OnceLock<Broken>>,
 }
 
 impl Upload {
-    pub(crate) fn new(
-        body: axum::body::Body,
-        max: Option<u64>,
-        progress: Progress,
-        broken: Arc<std::sync::OnceLock<Broken>>,
-    ) -> Self {
-        Self { body, rest: max.unwrap_or(u64::MAX), progress, broken }
+    pub(crate) fn new(body: axum::body::Body, max: Option<u64>, progress: Progress) -> Self {
+        Self { body, rest: max.unwrap_or(u64::MAX), progress }
+    }
+
+    /// The same again, of a request without a body.
+    pub(super) fn empty(progress: Progress) -> Self {
+        Self::new(axum::body::Body::empty(), None, progress)
     }
 
     fn end(&self, why: Broken) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        self.broken.set(why).ok();
+        self.progress.0.broken.set(why).ok();
         Poll::Ready(Some(Err(why)))
     }
 }
@@ -128,37 +139,28 @@ pub(crate) struct Download<B> {
     idle: Duration,
     /// When a part last came.
     last: Instant,
-    /// What ends the body early. Most bodies come without a wait and never need it.
-    ends: Option<Pin<Box<Ends>>>,
+    /// Most bodies come without a wait and never need it.
+    timer: Option<Pin<Box<Sleep>>>,
     seat: Option<Seat>,
-}
-
-/// What a body waits for besides its next part.
-struct Ends {
-    timer: Pin<Box<Sleep>>,
-    cut: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
 impl<B> Download<B> {
     pub(crate) fn new(body: B, idle: Duration, seat: Option<Seat>) -> Self {
-        Self { body, idle, last: Instant::now(), ends: None, seat }
+        Self { body, idle, last: Instant::now(), timer: None, seat }
     }
 
     /// Returns why the body ends, if it does, and otherwise waits for that.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Broken> {
-        let (last, idle, seat) = (self.last, self.idle, self.seat.as_ref());
-        let ends = self.ends.get_or_insert_with(|| {
-            let cut = seat.map(|seat| Box::pin(seat.cut.clone().cancelled_owned()));
-            Box::pin(Ends { timer: Box::pin(sleep_until(last + idle)), cut })
-        });
-        if ends.cut.as_mut().is_some_and(|cut| cut.as_mut().poll(context).is_ready()) {
+        if self.seat.as_ref().is_some_and(|seat| seat.cut().poll(context).is_ready()) {
             return Poll::Ready(Broken::Cut);
         }
-        while ends.timer.as_mut().poll(context).is_ready() {
-            if last + idle <= Instant::now() {
+        let end = self.last + self.idle;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        while timer.as_mut().poll(context).is_ready() {
+            if end <= Instant::now() {
                 return Poll::Ready(Broken::Idle);
             }
-            ends.timer.as_mut().reset(last + idle);
+            timer.as_mut().reset(end);
         }
         Poll::Pending
     }
@@ -171,7 +173,7 @@ impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for Download<B> {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = &mut *self;
         // Also between parts that come without a wait.
-        if this.seat.as_ref().is_some_and(|seat| seat.cut.is_cancelled()) {
+        if this.seat.as_ref().is_some_and(|seat| seat.cut().is_ordered()) {
             return Poll::Ready(Some(Err(Broken::Cut)));
         }
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {

@@ -1,15 +1,8 @@
 //! The requests to an upstream.
 
-use std::{
-    error::Error,
-    future::poll_fn,
-    io,
-    sync::{Arc, OnceLock},
-    task::Poll,
-    time::Duration,
-};
+use std::{error::Error, future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
 
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri, request::Parts};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use tokio::time::timeout_at;
@@ -46,14 +39,15 @@ pub(crate) enum Failure {
     Body(Broken),
 }
 
-/// A request to the upstream, and what is known about its body.
-pub(crate) struct Sent {
-    /// Its target is a path with a query.
-    pub(crate) request: Request<Upload>,
-    pub(crate) progress: Progress,
-    pub(crate) broken: Arc<OnceLock<Broken>>,
-    /// Whether it asks for another protocol.
-    pub(crate) is_upgrade: bool,
+/// How a request is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// Once.
+    Once,
+    /// Again, if the connection breaks: it only reads, and has no body.
+    Repeatable,
+    /// On a connection of its own, whose protocol it asks to change.
+    Upgrade,
 }
 
 impl Upstream {
@@ -84,16 +78,27 @@ impl Upstream {
     ///
     /// # Errors
     /// When there is no response.
-    pub(crate) async fn send(&self, sent: Sent) -> Result<Response<Reply>, Failure> {
-        let Sent { mut request, progress, broken, is_upgrade } = sent;
+    pub(crate) async fn send(
+        &self,
+        mut request: Request<Upload>,
+        progress: Progress,
+        manner: Manner,
+    ) -> Result<Response<Reply>, Failure> {
+        let mut again = None;
+        if manner == Manner::Repeatable {
+            again = Some(copy(&request));
+        }
         loop {
-            let kept = if is_upgrade { None } else { poll_fn(|context| Poll::Ready(self.idle.take(context))).await };
+            let kept = match manner {
+                Manner::Upgrade => None,
+                _ => poll_fn(|context| Poll::Ready(self.idle.take(context))).await,
+            };
             let is_new = kept.is_none();
             let mut line = match kept {
                 Some(line) => line,
                 None => Box::pin(self.connect(&progress)).await?,
             };
-            if is_upgrade {
+            if manner == Manner::Upgrade {
                 line.detach();
             }
             match line.send(request, &progress, self.response_timeout).await {
@@ -104,7 +109,11 @@ impl Upstream {
                 }
                 Err(Unanswered::Unsent(unsent)) if !is_new => request = *unsent,
                 Err(Unanswered::Late) => return Err(Failure::ResponseTimeout),
-                Err(_) => return Err(broken.get().map_or(Failure::Broken, |broken| Failure::Body(*broken))),
+                Err(_) => match (progress.broken(), again.take()) {
+                    (Some(broken), _) => return Err(Failure::Body(broken)),
+                    (None, Some(head)) => request = Request::from_parts(head, Upload::empty(progress.clone())),
+                    (None, None) => return Err(Failure::Broken),
+                },
             }
         }
     }
@@ -116,6 +125,15 @@ impl Upstream {
         let stream = connected.map_err(|_| Failure::ResponseTimeout)?.map_err(|error| failure_of(&*error))?;
         Line::new(stream).await.map_err(|_| Failure::Broken)
     }
+}
+
+/// Returns the head of a request once more.
+fn copy(request: &Request<Upload>) -> Parts {
+    let mut copy = Request::new(());
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.headers_mut() = request.headers().clone();
+    copy.into_parts().0
 }
 
 /// Returns why connecting failed.

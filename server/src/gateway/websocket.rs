@@ -212,9 +212,15 @@ impl Tunnel {
     async fn relay(self, client: TokioIo<Upgraded>, upstream: TokioIo<Upgraded>) {
         let (client_reader, client_writer) = split(client);
         let (upstream_reader, upstream_writer) = split(upstream);
-        let cut = self.seat.as_ref().map(|seat| seat.cut.clone()).unwrap_or_default();
-        let end =
-            Arc::new(End { cut, stop: CancellationToken::new(), why: OnceLock::new(), progress: Progress::default() });
+        let end = Arc::new(End { stop: CancellationToken::new(), why: OnceLock::new(), progress: Progress::default() });
+        let seat = self.seat;
+        let cut = async {
+            match &seat {
+                Some(seat) => seat.cut().ordered().await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut cut = pin!(cut);
         let up = pin!(send_up(client_reader, upstream_writer, &end));
         let down = pin!(send_down(upstream_reader, client_writer, &end));
         let relayed = async {
@@ -229,6 +235,7 @@ impl Tunnel {
             let idle_at = end.progress.last() + self.idle;
             tokio::select! {
                 () = &mut relayed => return,
+                () = &mut cut, if !end.stop.is_cancelled() => end.stop((frames::POLICY, NOT_VALID)),
                 () = &mut drained, if !end.stop.is_cancelled() => end.stop((frames::GOING_AWAY, "The server is about to stop.")),
                 () = sleep_until(idle_at), if !end.stop.is_cancelled() => {
                     if tokio::time::Instant::now() >= end.progress.last() + self.idle {
@@ -242,9 +249,7 @@ impl Tunnel {
 
 /// When a websocket ends, besides by its own.
 struct End {
-    /// The caller isn't admitted any more.
-    cut: CancellationToken,
-    /// The gateway closes it for another reason.
+    /// The gateway closes it.
     stop: CancellationToken,
     why: OnceLock<(u16, &'static str)>,
     progress: Progress,
@@ -257,14 +262,11 @@ impl End {
     }
 
     async fn come(&self) {
-        tokio::select! {
-            () = self.cut.cancelled() => (),
-            () = self.stop.cancelled() => (),
-        }
+        self.stop.cancelled().await;
     }
 
     fn reason(&self) -> (u16, &'static str) {
-        self.why.get().copied().filter(|_| !self.cut.is_cancelled()).unwrap_or((frames::POLICY, NOT_VALID))
+        self.why.get().copied().unwrap_or((frames::POLICY, NOT_VALID))
     }
 }
 
