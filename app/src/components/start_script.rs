@@ -2,15 +2,17 @@
 
 use leptos::{nonce::use_nonce, prelude::*, reactive::owner::Owner};
 
-/// Loads both files at once, when the browser is idle after the first paint.
+/// Loads both files at once, when the browser is idle after the first paint: on a slow connection they would compete with
+/// it. A page in the background isn't painted.
 const SCRIPT: &str = "\
-(window.requestIdleCallback ?? setTimeout)(async () => {
+const painted = (next) => document.hidden ? next() : requestAnimationFrame(() => requestAnimationFrame(next));
+painted(() => (window.requestIdleCallback ?? setTimeout)(async () => {
   const wasm = fetch('/pkg/NAME_bg.wasm');
   const page = await import('/pkg/NAME.js');
   await page.default({ module_or_path: wasm });
   page.hydrate();
   for (const island of document.querySelectorAll('leptos-island')) page[island.dataset.component]?.(island);
-});";
+}));";
 
 /// Renders the script. `name`: the files' name in `/pkg`, without its ending.
 ///

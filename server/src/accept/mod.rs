@@ -7,6 +7,7 @@ mod descriptors;
 mod drain;
 mod exchange;
 mod head;
+mod signal;
 mod socket;
 
 use std::{convert::Infallible, future::Future, net::IpAddr, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
@@ -20,7 +21,7 @@ use tokio::{
 };
 use tower::{Service, ServiceExt};
 
-pub use self::{descriptors::within_descriptors, drain::Drain, head::Refusal};
+pub use self::{descriptors::within_descriptors, drain::Drain, head::Refusal, signal::Signal};
 use self::{exchange::Exchange, socket::Socket};
 
 /// The maximum time for running requests after new connections are no longer accepted.
@@ -35,6 +36,10 @@ const WRITE_BUFFER: usize = 64 * 1_024;
 /// The client's network address: the connection's peer or, behind a trusted proxy, the address that the proxy names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
+
+/// Closes the connection of a request at once, even if its client doesn't read. What wasn't sent yet is dropped.
+#[derive(Clone, Debug)]
+pub struct Abort(pub Arc<Signal>);
 
 /// What the accept loop allows.
 #[derive(Clone, Debug)]
@@ -122,10 +127,19 @@ where
         stream.set_nodelay(true).ok();
         let exchange = Exchange::default();
         let followed = exchange.clone();
-        let socket = Socket::new(stream, exchange.clone(), self.limits.idle_timeout, (Arc::clone(&self.slots), slot));
+        let abort = Abort(Arc::default());
+        let socket = Socket::new(
+            stream,
+            exchange.clone(),
+            self.limits.idle_timeout,
+            abort.clone(),
+            (Arc::clone(&self.slots), slot),
+        );
+        let aborted = Arc::clone(&abort.0);
         let site = self.site.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(abort.clone());
             if let Some(refusal) = exchange.refusal() {
                 request.extensions_mut().insert(refusal);
             }
@@ -145,9 +159,13 @@ where
             // A client that disconnects isn't worth a log entry.
             tokio::select! {
                 _ = followed.follow(connection.as_mut()) => return,
+                () = aborted.given() => return,
                 _ = closing.wait_for(|closing| *closing) => connection.as_mut().graceful_shutdown(),
             }
-            followed.follow(connection).await.ok();
+            tokio::select! {
+                _ = followed.follow(connection) => (),
+                () = aborted.given() => (),
+            }
         });
     }
 }

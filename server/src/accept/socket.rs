@@ -19,6 +19,7 @@ use tokio::{
 use tokio_util::io::poll_read_buf;
 
 use super::{
+    Abort,
     exchange::Exchange,
     head::{Framing, MAX_HEAD, Refusal, SUBSTITUTE, end_of_head, may_begin, read},
 };
@@ -43,6 +44,7 @@ const PIECE: usize = 4 * 1_024;
 pub(super) struct Socket {
     stream: TcpStream,
     exchange: Exchange,
+    abort: Abort,
     /// What was received and isn't handed on yet. The first `approved` bytes may be.
     received: BytesMut,
     approved: usize,
@@ -96,11 +98,13 @@ impl Socket {
         stream: TcpStream,
         exchange: Exchange,
         idle_timeout: Duration,
+        abort: Abort,
         (slots, slot): (Arc<Semaphore>, OwnedSemaphorePermit),
     ) -> Self {
         Self {
             stream,
             exchange,
+            abort,
             received: BytesMut::new(),
             approved: 0,
             searched: 0,
@@ -299,6 +303,15 @@ impl Socket {
         let silent_since = self.waiting_since.map_or(begun, |since| since.max(begun));
         let deadline = (silent_since + LINGER_SILENCE).min(begun + LINGER);
         if self.reading.has_passed(deadline, context) { Poll::Ready(()) } else { Poll::Pending }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if self.abort.0.is_given() {
+            // Otherwise the kernel would go on sending what it holds.
+            self.stream.set_zero_linger().ok();
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use http::uri::PathAndQuery;
 use service::Client;
 
 use super::entry::Wanted;
-use crate::metrics::Outcome;
+use crate::{accept::Abort, metrics::Outcome};
 
 /// A response, and how it is counted.
 pub(super) type Answer = (Outcome, Response);
@@ -21,4 +21,6 @@ pub(super) struct Asked {
     pub(super) is_trusted: bool,
     pub(super) peer: Option<IpAddr>,
     pub(super) is_websocket: bool,
+    /// Closes the client's connection.
+    pub(super) abort: Option<Abort>,
 }

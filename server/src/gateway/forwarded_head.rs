@@ -6,17 +6,20 @@ use std::{borrow::Cow, net::IpAddr};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 /// Headers of one connection (RFC 9110 §7.6.1), and those that describe how a body is sent, which hyper sets itself.
-const HOP_BY_HOP: [HeaderName; 9] = [
+const HOP_BY_HOP: [HeaderName; 10] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
     header::TE,
+    header::TRAILER,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
     header::EXPECT,
 ];
+/// Headers by which an upstream would delete Latchkey's cookies of the same host, or send browsers past the gateway.
+const OF_THE_HOST: [HeaderName; 2] = [HeaderName::from_static("clear-site-data"), header::ALT_SVC];
 /// The prefix of the headers that name the caller to an upstream, with every separator as `-`.
 const IDENTITY: &str = "x-latchkey-";
 /// Headers that only a proxy may set.
@@ -75,10 +78,11 @@ pub(crate) fn clean(headers: &mut HeaderMap, key_header: &HeaderName, came: &Cam
     remove_cookies(headers);
 }
 
-/// Whether a client may not send a header. Servers that turn names into variables read `_` and `.` as `-`.
+/// Whether a client may not send a header. Servers that turn names into variables read other separators as `-`.
 fn is_forgery(name: &HeaderName, key_header: &HeaderName, came: &Came<'_>) -> bool {
-    let has_alias = name.as_str().contains(['_', '.']);
-    let plain = if has_alias { Cow::from(name.as_str().replace(['_', '.'], "-")) } else { Cow::from(name.as_str()) };
+    let is_other = |c: char| !c.is_ascii_alphanumeric() && c != '-';
+    let has_alias = name.as_str().contains(is_other);
+    let plain = if has_alias { Cow::from(name.as_str().replace(is_other, "-")) } else { Cow::from(name.as_str()) };
     let is_of_proxy = FROM_PROXY.iter().any(|begin| plain.starts_with(begin));
     plain.starts_with(IDENTITY)
         || OVERRIDES.contains(&&*plain)
@@ -106,7 +110,9 @@ fn is_own(cookie: &[u8]) -> bool {
 
 /// Removes from a response what the client must not get.
 pub(crate) fn clean_response(headers: &mut HeaderMap) {
-    remove(headers, |_| false);
+    // The body is read by the chunks (RFC 9112 §6.3), whatever the length says.
+    let has_chunks = headers.contains_key(header::TRANSFER_ENCODING);
+    remove(headers, |name| OF_THE_HOST.contains(name) || (has_chunks && *name == header::CONTENT_LENGTH));
     remove_own_cookies(headers);
 }
 
@@ -189,6 +195,8 @@ mod tests {
             ("x_latchkey_role", "TENANT_ADMIN"),
             ("x-latchkey_role", "TENANT_ADMIN"),
             ("x.latchkey.role", "TENANT_ADMIN"),
+            ("x~latchkey~role", "TENANT_ADMIN"),
+            ("trailer", "x-latchkey-role"),
             ("forwarded", "for=1"),
             ("x-forwarded-for", "1.2.3.4"),
             ("x_forwarded_for", "1.2.3.4"),

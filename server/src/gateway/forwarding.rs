@@ -34,7 +34,7 @@ use super::{
     websocket::{self, Tunnel},
 };
 use crate::{
-    accept::Peer,
+    accept::{Abort, Peer},
     headers,
     metrics::Outcome,
     middleware::{authenticate, draining, forwarded, heads, trace},
@@ -200,6 +200,14 @@ impl Gateway {
         if request.uri().authority().is_some() || request.method() == Method::CONNECT {
             return Err(bad("The request's target must be a path."));
         }
+        // Some servers read methods in any case. TRACE would show the client what the upstream gets.
+        if !request.method().as_str().bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
+            return Err(bad("The request's method must be in capital letters."));
+        }
+        if request.method() == Method::TRACE {
+            let refused = problem::answer(StatusCode::METHOD_NOT_ALLOWED, "TRACE isn't forwarded.");
+            return Err(Box::new((Outcome::BadRequest, refused)));
+        }
         let peer = request.extensions().get::<Peer>().map(|peer| peer.0);
         let is_trusted = forwarded::find(&self.shared.site, request);
         let ambiguous = "The path could be read in more than one way.";
@@ -221,7 +229,8 @@ impl Gateway {
             return Err(Box::new(failed(Failure::Body(Broken::TooLarge))));
         }
         let client = client(request.headers(), request.extensions());
-        Ok(Asked { wanted, client, target, is_trusted, peer, is_websocket })
+        let abort = request.extensions().get::<Abort>().cloned();
+        Ok(Asked { wanted, client, target, is_trusted, peer, is_websocket, abort })
     }
 
     async fn admit(&self, shown: Shown, wanted: &Wanted, client: &Client) -> Result<Caller, Refused> {
@@ -264,7 +273,7 @@ impl Gateway {
         let response = match &seat {
             Some(seat) => tokio::select! {
                 response = answering => response,
-                () = seat.cut().ordered() => return match of_graphql {
+                () = seat.cut().given() => return match of_graphql {
                     Some(headers) => prefect::refusal(Refused::Invalid, &headers),
                     None => refusal(Refused::Invalid),
                 },
@@ -286,6 +295,8 @@ impl Gateway {
             return (Outcome::Websocket, response);
         }
         forwarded_head::clean_response(response.headers_mut());
+        // An upstream's HTTP/1.0 is that of another connection. In HTTP/1.1, a body without a length has an end.
+        *response.version_mut() = Version::HTTP_11;
         let idle = self.entry.idle_timeout;
         let download = |body: Reply| {
             // Nothing follows that could be cut off.
@@ -296,7 +307,7 @@ impl Gateway {
 
     async fn open(&self, caller: Caller, asked: Asked) -> Result<Seat, ApiError> {
         let tenant = self.tenant().await?;
-        Ok(self.shared.open.open((&self.entry, tenant), caller, asked.wanted, asked.client))
+        Ok(self.shared.open.open((&self.entry, tenant), caller, asked.wanted, asked.client, asked.abort))
     }
 
     fn tunnel(&self, seat: Option<Seat>) -> Tunnel {
@@ -396,7 +407,7 @@ impl Gateway {
         let key = parts.headers.get(header::SEC_WEBSOCKET_KEY).cloned();
         let answer = tokio::select! {
             answer = self.send(parts, Body::empty(), true) => answer,
-            () = seat.cut().ordered() => return client.close(frames::POLICY, websocket::NOT_VALID).await,
+            () = seat.cut().given() => return client.close(frames::POLICY, websocket::NOT_VALID).await,
         };
         match (answer, key) {
             (Ok(mut response), Some(key)) if websocket::is_opened(response.headers(), key.as_bytes()) => {
@@ -439,6 +450,9 @@ fn failed(failure: Failure) -> Answer {
         }
         Failure::ResponseTimeout => {
             (Outcome::Timeout, StatusCode::GATEWAY_TIMEOUT, "The upstream didn't respond in time.")
+        }
+        Failure::Body(Broken::Idle) => {
+            (Outcome::Timeout, StatusCode::REQUEST_TIMEOUT, "The request's body took too long.")
         }
         Failure::Body(Broken::TooLarge) => {
             (Outcome::TooLarge, StatusCode::PAYLOAD_TOO_LARGE, "The request's body is larger than this gateway allows.")

@@ -48,6 +48,15 @@ pub(super) struct Line {
     kept_since: Instant,
 }
 
+/// How long a request on a line may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// How long nothing of the request may be transferred.
+    pub(super) idle: Duration,
+    /// How long the upstream may take afterwards.
+    pub(super) response: Duration,
+}
+
 /// Why a request on a line wasn't answered.
 pub(super) enum Unanswered {
     /// It wasn't sent: the connection was closed before.
@@ -93,7 +102,7 @@ impl Line {
         &mut self,
         request: Request<Upload>,
         progress: &Progress,
-        limit: Duration,
+        limits: Limits,
     ) -> Result<Response<Incoming>, Unanswered> {
         let mut answer = pin!(self.sender.try_send_request(request));
         poll_fn(|context| {
@@ -104,7 +113,7 @@ impl Line {
                     Some(request) => Unanswered::Unsent(Box::new(request)),
                     None => Unanswered::Broken,
                 })),
-                Poll::Pending if self.is_late(progress, limit, context) => Poll::Ready(Err(Unanswered::Late)),
+                Poll::Pending if self.is_late(progress, limits, context) => Poll::Ready(Err(Unanswered::Late)),
                 Poll::Pending => Poll::Pending,
             }
         })
@@ -112,14 +121,15 @@ impl Line {
     }
 
     /// Whether nothing was transferred for too long. If not, the task is woken when it may be.
-    fn is_late(&mut self, progress: &Progress, limit: Duration, context: &mut Context<'_>) -> bool {
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(progress.last() + limit)));
+    fn is_late(&mut self, progress: &Progress, limits: Limits, context: &mut Context<'_>) -> bool {
+        let limit = if progress.is_complete() { limits.response } else { limits.idle };
+        let deadline = progress.last() + limit;
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         // The line's timer may be one of an earlier request.
-        if timer.deadline() > progress.last() + limit {
-            timer.as_mut().reset(progress.last() + limit);
+        if timer.deadline() > deadline {
+            timer.as_mut().reset(deadline);
         }
         while timer.as_mut().poll(context).is_ready() {
-            let deadline = progress.last() + limit;
             if deadline <= Instant::now() {
                 return true;
             }

@@ -2,17 +2,11 @@
 
 use std::{
     collections::HashMap,
-    future::poll_fn,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
 use domain::TenantId;
-use futures::task::AtomicWaker;
 use service::{Client, Services};
 use slab::Slab;
 use tokio::time::{Instant, sleep, timeout};
@@ -21,11 +15,14 @@ use super::{
     caller::{Caller, CallerId},
     entry::{SharedEntry, Wanted},
 };
+use crate::accept::{Abort, Signal};
 
 /// How often everything that is open is checked, apart from changes: keys expire, and sessions end.
 const CHECK_EVERY: Duration = Duration::from_millis(250);
 /// How long after a check the next one begins at the earliest.
 const PAUSE: Duration = Duration::from_millis(25);
+/// How long an exchange may take to end in order, with a last message. Its client may not be reading.
+const END_WITHIN: Duration = Duration::from_millis(400);
 /// How long a caller may go on whom the server can't look up, because the database doesn't answer.
 const UNCHECKED_FOR: Duration = Duration::from_secs(5);
 
@@ -45,36 +42,22 @@ pub(crate) struct Exchange {
     caller: Caller,
     wanted: Wanted,
     client: Client,
-    cut: Cut,
+    cut: Signal,
+    cut_at: OnceLock<Instant>,
+    /// Closes the client's connection.
+    abort: Option<Abort>,
 }
 
-/// The order to end an exchange. At most one task waits for it at a time.
-#[derive(Default)]
-pub(crate) struct Cut {
-    is_ordered: AtomicBool,
-    waiting: AtomicWaker,
-}
-
-impl Cut {
-    fn order(&self) {
-        self.is_ordered.store(true, Ordering::Release);
-        self.waiting.wake();
-    }
-
-    /// Whether the exchange has to end.
-    pub(crate) fn is_ordered(&self) -> bool {
-        self.is_ordered.load(Ordering::Acquire)
-    }
-
-    /// Whether the exchange has to end. If not, the task is woken when it has to.
-    pub(crate) fn poll(&self, context: &Context<'_>) -> Poll<()> {
-        self.waiting.register(context.waker());
-        if self.is_ordered() { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    /// Waits until the exchange has to end.
-    pub(crate) async fn ordered(&self) {
-        poll_fn(|context| self.poll(context)).await;
+impl Exchange {
+    /// Ends the exchange: in order, and after a while by closing its connection.
+    fn end(&self) {
+        let cut_at = *self.cut_at.get_or_init(Instant::now);
+        self.cut.give();
+        if let Some(Abort(abort)) = &self.abort
+            && cut_at.elapsed() >= END_WITHIN
+        {
+            abort.give();
+        }
     }
 }
 
@@ -87,7 +70,7 @@ pub(crate) struct Seat {
 
 impl Seat {
     /// When the exchange has to end.
-    pub(crate) fn cut(&self) -> &Cut {
+    pub(crate) fn cut(&self) -> &Signal {
         &self.exchange.cut
     }
 }
@@ -114,9 +97,11 @@ impl Open {
         caller: Caller,
         wanted: Wanted,
         client: Client,
+        abort: Option<Abort>,
     ) -> Seat {
         let entry = Arc::clone(entry);
-        let exchange = Arc::new(Exchange { entry, tenant, caller, wanted, client, cut: Cut::default() });
+        let (cut, cut_at) = (Signal::default(), OnceLock::new());
+        let exchange = Arc::new(Exchange { entry, tenant, caller, wanted, client, cut, cut_at, abort });
         let number = self.0.lock().insert(Arc::clone(&exchange));
         Seat { open: Arc::downgrade(&self.0), number, exchange }
     }
@@ -152,12 +137,12 @@ async fn watch(open: Weak<Inner>, services: Services) {
             };
             match may {
                 Some(true) => (),
-                Some(false) => exchange.cut.order(),
+                Some(false) => exchange.end(),
                 None => {
                     let since = *unchecked.get(&key.0).unwrap_or(&Instant::now());
                     failed.insert(key.0, since);
                     if since.elapsed() >= UNCHECKED_FOR {
-                        exchange.cut.order();
+                        exchange.end();
                     }
                 }
             }

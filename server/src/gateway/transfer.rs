@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -26,12 +26,22 @@ struct Transfer {
     begun: Instant,
     /// Milliseconds from then until something was last transferred.
     last: AtomicU64,
+    /// Whether all of it was transferred.
+    is_complete: AtomicBool,
+    /// Whether the sender has to send more.
+    waits: AtomicBool,
     broken: OnceLock<Broken>,
 }
 
 impl Default for Progress {
     fn default() -> Self {
-        Self(Arc::new(Transfer { begun: Instant::now(), last: AtomicU64::new(0), broken: OnceLock::new() }))
+        Self(Arc::new(Transfer {
+            begun: Instant::now(),
+            last: AtomicU64::new(0),
+            is_complete: AtomicBool::new(false),
+            waits: AtomicBool::new(false),
+            broken: OnceLock::new(),
+        }))
     }
 }
 
@@ -45,6 +55,16 @@ impl Progress {
     /// Returns when something was last transferred.
     pub(crate) fn last(&self) -> Instant {
         self.0.begun + Duration::from_millis(self.0.last.load(Ordering::Relaxed))
+    }
+
+    /// Whether all of the request was handed on.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.0.is_complete.load(Ordering::Relaxed)
+    }
+
+    /// Whether the client is slow, and not the upstream.
+    pub(crate) fn waits_for_sender(&self) -> bool {
+        self.0.waits.load(Ordering::Relaxed)
     }
 
     /// Returns why the transfer was broken off, if it was.
@@ -89,6 +109,7 @@ pub(crate) struct Upload {
 
 impl Upload {
     pub(crate) fn new(body: axum::body::Body, max: Option<u64>, progress: Progress) -> Self {
+        progress.0.is_complete.store(body.is_end_stream(), Ordering::Relaxed);
         Self { body, rest: max.unwrap_or(u64::MAX), progress }
     }
 
@@ -108,10 +129,23 @@ impl HttpBody for Upload {
     type Error = Broken;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let polled = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        self.progress.0.waits.store(polled.is_pending(), Ordering::Relaxed);
+        let polled = ready!(polled);
         self.progress.record();
+        if self.body.is_end_stream() {
+            self.progress.0.is_complete.store(true, Ordering::Relaxed);
+        }
         match polled {
-            None => Poll::Ready(None),
+            None => {
+                self.progress.0.is_complete.store(true, Ordering::Relaxed);
+                Poll::Ready(None)
+            }
+            // What follows the body is a second head, which nobody has read. It may be left out (RFC 9110 §6.5.1).
+            Some(Ok(frame)) if frame.is_trailers() => {
+                self.progress.0.is_complete.store(true, Ordering::Relaxed);
+                Poll::Ready(None)
+            }
             Some(Err(_)) => self.end(Broken::Sender),
             Some(Ok(frame)) => {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -142,11 +176,12 @@ pub(crate) struct Download<B> {
     /// Most bodies come without a wait and never need it.
     timer: Option<Pin<Box<Sleep>>>,
     seat: Option<Seat>,
+    broken: Option<Broken>,
 }
 
 impl<B> Download<B> {
     pub(crate) fn new(body: B, idle: Duration, seat: Option<Seat>) -> Self {
-        Self { body, idle, last: Instant::now(), timer: None, seat }
+        Self { body, idle, last: Instant::now(), timer: None, seat, broken: None }
     }
 
     /// Returns why the body ends, if it does, and otherwise waits for that.
@@ -166,21 +201,38 @@ impl<B> Download<B> {
     }
 }
 
+impl<B: HttpBody<Data = Bytes> + Unpin> Download<B> {
+    fn poll_part(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        // Also between parts that come without a wait.
+        if self.seat.as_ref().is_some_and(|seat| seat.cut().is_given()) {
+            return Poll::Ready(Some(Err(Broken::Cut)));
+        }
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            self.last = Instant::now();
+            return Poll::Ready(frame.map(|frame| frame.map_err(|_| Broken::Sender)));
+        }
+        self.poll_end(context).map(|why| Some(Err(why)))
+    }
+}
+
 impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for Download<B> {
     type Data = Bytes;
     type Error = Broken;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = &mut *self;
-        // Also between parts that come without a wait.
-        if this.seat.as_ref().is_some_and(|seat| seat.cut().is_ordered()) {
-            return Poll::Ready(Some(Err(Broken::Cut)));
+        if let Some(why) = this.broken {
+            return Poll::Ready(Some(Err(why)));
         }
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
-            this.last = Instant::now();
-            return Poll::Ready(frame.map(|frame| frame.map_err(|_| Broken::Sender)));
+        match this.poll_part(context) {
+            // hyper would drop what it holds, be it the whole head. It sends that while it waits.
+            Poll::Ready(Some(Err(why))) => {
+                this.broken = Some(why);
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            polled => polled,
         }
-        this.poll_end(context).map(|why| Some(Err(why)))
     }
 
     fn is_end_stream(&self) -> bool {

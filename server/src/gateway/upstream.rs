@@ -1,6 +1,6 @@
 //! The requests to an upstream.
 
-use std::{error::Error, future::poll_fn, io, sync::Arc, task::Poll, time::Duration};
+use std::{error::Error, future::poll_fn, io, sync::Arc, task::Poll};
 
 use http::{HeaderValue, Request, Response, Uri, request::Parts};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
@@ -10,7 +10,7 @@ use tower::Service;
 
 use super::{
     entry::Entry,
-    line::{Idle, Line, Reply, Unanswered},
+    line::{Idle, Limits, Line, Reply, Unanswered},
     transfer::{Broken, Progress, Upload},
 };
 
@@ -21,7 +21,7 @@ pub(crate) struct Upstream {
     /// The value of `Host` for it.
     pub(super) host: Option<HeaderValue>,
     idle: Idle,
-    response_timeout: Duration,
+    limits: Limits,
 }
 
 /// Why there is no response.
@@ -69,12 +69,12 @@ impl Upstream {
         let host = entry.upstream.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok());
         let idle = Idle::default();
         idle.watch();
-        let (address, response_timeout) = (entry.upstream.clone(), entry.response_timeout);
-        Ok(Self { connector, address, host, idle, response_timeout })
+        let limits = Limits { idle: entry.idle_timeout, response: entry.response_timeout };
+        Ok(Self { connector, address: entry.upstream.clone(), host, idle, limits })
     }
 
-    /// Sends a request, and waits for the head of the response. The time counts from when the upstream last took a part of
-    /// the request.
+    /// Sends a request, and waits for the head of the response. The time counts from when a part of the request was last
+    /// transferred.
     ///
     /// # Errors
     /// When there is no response.
@@ -101,13 +101,16 @@ impl Upstream {
             if manner == Manner::Upgrade {
                 line.detach();
             }
-            match line.send(request, &progress, self.response_timeout).await {
+            match line.send(request, &progress, self.limits).await {
                 Ok(response) => {
                     let mut response = response.map(|body| Reply::new(body, line, self.idle.clone()));
                     poll_fn(|context| Poll::Ready(response.body_mut().poll_begin(context))).await;
                     return Ok(response);
                 }
                 Err(Unanswered::Unsent(unsent)) if !is_new => request = *unsent,
+                Err(Unanswered::Late) if !progress.is_complete() && progress.waits_for_sender() => {
+                    return Err(Failure::Body(Broken::Idle));
+                }
                 Err(Unanswered::Late) => return Err(Failure::ResponseTimeout),
                 Err(_) => match (progress.broken(), again.take()) {
                     (Some(broken), _) => return Err(Failure::Body(broken)),
@@ -121,7 +124,7 @@ impl Upstream {
     async fn connect(&self, progress: &Progress) -> Result<Line, Failure> {
         // The connector has a limit of its own for the connection, but none for TLS.
         let connecting = self.connector.clone().call(self.address.clone());
-        let connected = timeout_at(progress.last() + self.response_timeout, connecting).await;
+        let connected = timeout_at(progress.last() + self.limits.response, connecting).await;
         let stream = connected.map_err(|_| Failure::ResponseTimeout)?.map_err(|error| failure_of(&*error))?;
         Line::new(stream).await.map_err(|_| Failure::Broken)
     }

@@ -216,7 +216,7 @@ impl Tunnel {
         let seat = self.seat;
         let cut = async {
             match &seat {
-                Some(seat) => seat.cut().ordered().await,
+                Some(seat) => seat.cut().given().await,
                 None => std::future::pending().await,
             }
         };

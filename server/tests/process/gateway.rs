@@ -301,6 +301,11 @@ fn what_can_be_read_in_two_ways_is_refused() {
         {
             assert_eq!(ask(to, line, &[&own]).0, 400, "{line}");
         }
+        // Some servers read these as DELETE.
+        for method in ["delete", "Delete", "deLETE", "DELETE_"] {
+            assert_eq!(ask(to, &format!("{method} /api/x"), &[&own]).0, 400, "{method}");
+        }
+        assert_eq!(ask(to, "TRACE /api/x", &[&own]).0, 405);
         for headers in [
             &["Content-Length: 4", "Transfer-Encoding: chunked"][..],
             &["Content-Length: 4", "Content-Length: 5"],
@@ -436,11 +441,129 @@ fn a_connection_that_the_upstream_has_closed_without_a_word_is_not_used_again() 
 }
 
 /// Reads the head of a request.
-fn read_request(stream: &mut BufReader<TcpStream>) {
+fn read_request(stream: &mut BufReader<TcpStream>) -> String {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         assert_ne!(stream.read_line(&mut head).unwrap(), 0, "the connection ended: {head}");
     }
+    head
+}
+
+/// An upstream that reads one request by connection, gives its answer to each and closes. Returns its address, and what it
+/// reads.
+fn start_scripted(answers: Vec<&'static str>) -> (SocketAddr, std::sync::mpsc::Receiver<String>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for answer in answers {
+            let mut stream = BufReader::new(listener.accept().unwrap().0);
+            let mut all = read_request(&mut stream);
+            while all.contains("transfer-encoding: chunked") && !all.ends_with("\r\n0\r\n\r\n") {
+                assert_ne!(stream.read_line(&mut all).unwrap(), 0, "the connection ended: {all}");
+                // Fields after the last chunk.
+                assert!(!all.contains("\r\n0\r\nx-"), "{all}");
+            }
+            sender.send(all).unwrap();
+            stream.get_mut().write_all(answer.as_bytes()).unwrap();
+        }
+    });
+    (address, receiver)
+}
+
+#[test]
+fn what_follows_a_body_is_not_forwarded() {
+    on_both(async |database| {
+        let (upstream, requests) = start_scripted(vec!["HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"]);
+        let (_, token) = fill(&database);
+        let stage = Stage::serve(&database, "", upstream);
+        let own = bearer(&token);
+        let mut stream = connect(stage.gateway);
+        write!(
+            stream.get_mut(),
+            "POST / HTTP/1.1\r\nHost: a\r\n{own}\r\nTE: trailers\r\nTrailer: X-Latchkey-Role\r\n\
+             Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Latchkey-Role: evil\r\n\r\n"
+        )
+        .unwrap();
+        assert_eq!(read_head(&mut stream).0, 200);
+        let request = requests.recv().unwrap();
+        assert!(request.contains("hello") && !request.contains("evil") && !request.contains("trailer"), "{request}");
+    });
+}
+
+#[test]
+fn answers_of_unusual_upstreams_arrive_whole_or_break_off() {
+    on_both(async |database| {
+        let (upstream, _requests) = start_scripted(vec![
+            "HTTP/1.0 200 OK\r\nAlt-Svc: h3=\":1\"\r\nClear-Site-Data: \"cookies\"\r\n\r\nhello",
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc",
+        ]);
+        let (_, token) = fill(&database);
+        let stage = Stage::serve(&database, "", upstream);
+        let own = bearer(&token);
+        // A body that lasts until the end of the connection is sent in chunks, so that one that is cut off lacks the last.
+        for whole in ["HTTP/1.0", "two lengths"] {
+            let (status, head, body) = ask(stage.gateway, "GET /", &[&own]);
+            assert!(status == 200 && head.starts_with("http/1.1 "), "{whole}: {head}");
+            assert!(
+                head.contains("transfer-encoding: chunked\r\n") && !head.contains("content-length"),
+                "{whole}: {head}"
+            );
+            assert!(!head.contains("alt-svc") && !head.contains("clear-site-data"), "{head}");
+            assert_eq!(body, "5\r\nhello\r\n0\r\n\r\n", "{whole}");
+        }
+        let (status, head, body) = ask(stage.gateway, "GET /", &[&own]);
+        assert!(status == 200 && head.contains("content-length: 100\r\n") && body == "abc", "{head}{body}");
+    });
+}
+
+#[test]
+fn a_client_may_pause_in_the_middle_of_a_body_but_not_for_too_long() {
+    on_both(async |database| {
+        let patient = free_address();
+        let more = format!(
+            "idle_timeout = 1\n\
+             [[gateway]]\nname = 'patient'\nlisten = '{patient}'\nupstream = 'http://OTHER'\nresponse_timeout = 1\n"
+        );
+        let (stage, _, token) = Stage::new(&database, &more).await;
+        let own = bearer(&token);
+        let begin = |to| {
+            let mut stream = connect(to);
+            write!(stream.get_mut(), "POST /upload HTTP/1.1\r\nHost: a\r\n{own}\r\nContent-Length: 10\r\n\r\n01234")
+                .unwrap();
+            stream
+        };
+        let (mut patient, mut hasty) = (begin(patient), begin(stage.gateway));
+        let begun = Instant::now();
+        assert_eq!(read_head(&mut hasty).0, 408);
+        assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
+        // By now, the other one has waited for longer than its upstream may take.
+        while begun.elapsed() < Duration::from_millis(1_300) {
+            std::thread::yield_now();
+        }
+        patient.get_mut().write_all(b"56789").unwrap();
+        assert_eq!(read_head(&mut patient).0, 200);
+    });
+}
+
+#[test]
+fn a_stream_ends_with_its_key_even_if_its_client_does_not_read() {
+    on_both(async |database| {
+        let (stage, account, token) = Stage::new(&database, "").await;
+        let own = bearer(&token);
+        let mut stream = connect(stage.gateway);
+        write!(stream.get_mut(), "GET /big/1000000000 HTTP/1.1\r\nHost: a\r\n{own}\r\n\r\n").unwrap();
+        assert_eq!(read_head(&mut stream).0, 200);
+        stage.revoke(&account);
+        let revoked = Instant::now();
+        // The client sends until it is told that the connection was reset.
+        while stream.get_mut().write_all(b"\r\n").is_ok() {
+            assert!(revoked.elapsed() < Duration::from_secs(5), "the connection is still open");
+            std::thread::yield_now();
+        }
+        assert!(revoked.elapsed() < Duration::from_secs(1), "{:?}", revoked.elapsed());
+    });
 }
 
 /// Returns how much memory a process has had at most, in megabytes, apart from the mapped binary. That of a debug build
