@@ -2,6 +2,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { chromium } from '@playwright/test';
+import { launchOptions } from '../support/browser.mjs';
 import { latchkey, start } from '../support/server.mjs';
 import { Client } from './client.mjs';
 import { expect, test } from './test.mjs';
@@ -65,7 +67,11 @@ const test3 = test.extend({
     await expect.poll(isUp, 'the path of the health check is public').toBe(true);
     writeFileSync(join(client.home, 'flow.py'), FLOW);
     const cli = (...args) => latchkey(site.database, ['admin', ...args, '--tenant', 'acme']);
-    const key = (name) => cli('create-key', '--service-account', account, '--name', name);
+    const key = (name, owner = account) => cli('create-key', '--service-account', owner, '--name', name);
+    const readerKey = () => key('reader', cli('create-service-account', '--name', 'Reader', '--role', 'READ_ONLY_USER'));
+    /** Adds an administrator. */
+    const addPerson = (email, password) =>
+      latchkey(site.database, ['admin', 'create-user', '--tenant', 'acme', '--email', email, '--name', 'Ada', '--role', 'TENANT_ADMIN', '--password-stdin'], password);
     const revoke = (name) => {
       const rows = cli('list-keys', '--json').split('\n').map((line) => JSON.parse(line));
       cli('revoke-key', rows.find((row) => row.name === name).id);
@@ -77,7 +83,7 @@ const test3 = test.extend({
       expect(answer.status, path).toBeLessThan(300);
       return answer.json();
     };
-    await use({ url, client, key, revoke, ask });
+    await use({ url, client, key, readerKey, addPerson, revoke, ask });
     await client.close();
     await server.close();
     await site.stop();
@@ -91,6 +97,45 @@ const WAYS = {
     PREFECT_CLIENT_CUSTOM_HEADERS: JSON.stringify({ Authorization: `Bearer ${token}` }),
   }),
 };
+
+test3('a Read only key reads and changes nothing', async ({ prefect }) => {
+  const { url, client, key, readerKey } = prefect;
+  const run = (token, args) => client.run(args, { PREFECT_API_URL: url, PREFECT_API_AUTH_STRING: `latchkey:${token}` });
+  const made = await run(key('first'), ['work-pool', 'create', '--type', 'process', 'pool']);
+  expect(made.code, made.all).toBe(0);
+  const reader = readerKey();
+  const listed = await run(reader, ['work-pool', 'ls']);
+  expect(listed.code, listed.all).toBe(0);
+  expect(listed.all).toContain('pool');
+  const refused = await run(reader, ['work-pool', 'create', '--type', 'process', 'other']);
+  expect(refused.code, refused.all).not.toBe(0);
+  expect(refused.all).toContain('403 Forbidden');
+});
+
+test3('people open the page of the server with their session', async ({ prefect }) => {
+  const password = 'seven lamps under the pier';
+  prefect.addPerson('ada@example.org', password);
+  const browser = await chromium.launch(launchOptions());
+  try {
+    const page = await browser.newPage();
+    const home = new URL('/', prefect.url).href;
+    await page.goto(home);
+    await page.getByLabel('Email').fill('ada@example.org');
+    await page.getByLabel('Password', { exact: true }).fill(password);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await expect(page).toHaveURL((at) => at.href.startsWith(home));
+    await expect(page).toHaveTitle(/Prefect/);
+    // The page's own requests, to read and by which it reads.
+    const statuses = await page.evaluate(async () => {
+      const post = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' };
+      const answers = [await fetch('/api/admin/version'), await fetch('/api/flow_runs/filter', post)];
+      return answers.map(({ status }) => status);
+    });
+    expect(statuses).toEqual([200, 200]);
+  } finally {
+    await browser.close();
+  }
+});
 
 for (const [way, settings] of Object.entries(WAYS)) {
   test3(`a worker runs flows with a key in ${way}, until it is revoked`, async ({ prefect }) => {

@@ -307,7 +307,9 @@ impl Gateway {
 
     async fn open(&self, caller: Caller, asked: Asked) -> Result<Seat, ApiError> {
         let tenant = self.tenant().await?;
-        Ok(self.shared.open.open((&self.entry, tenant), caller, asked.wanted, asked.client, asked.abort))
+        // A websocket ends with a message, whether its client reads or not.
+        let abort = asked.abort.filter(|_| !asked.is_websocket);
+        Ok(self.shared.open.open((&self.entry, tenant), caller, asked.wanted, asked.client, abort))
     }
 
     fn tunnel(&self, seat: Option<Seat>) -> Tunnel {

@@ -104,7 +104,11 @@ impl Upstream {
             match line.send(request, &progress, self.limits).await {
                 Ok(response) => {
                     let mut response = response.map(|body| Reply::new(body, line, self.idle.clone()));
-                    poll_fn(|context| Poll::Ready(response.body_mut().poll_begin(context))).await;
+                    poll_fn(|context| {
+                        response.body_mut().poll_begin(context);
+                        Poll::Ready(())
+                    })
+                    .await;
                     return Ok(response);
                 }
                 Err(Unanswered::Unsent(unsent)) if !is_new => request = *unsent,

@@ -16,7 +16,7 @@ const COMMON: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// Sets the headers. A page sets its own CSP, with its nonce; an asset sets its own `Cache-Control`.
+/// Sets the headers that a handler hasn't set. A page sets its own CSP, with its nonce; an asset sets its own `Cache-Control`.
 ///
 /// One function over a table instead of one `SetResponseHeaderLayer` for each header: every layer is cloned for every
 /// request.
@@ -24,7 +24,7 @@ pub(crate) async fn set(State(site): State<Arc<Site>>, mut response: Response) -
     let headers = response.headers_mut();
     let hsts = site.is_secure.then_some((header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains"));
     for (name, value) in COMMON.into_iter().chain(hsts) {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     if site.is_secure {
         secure_cookies(headers);

@@ -38,7 +38,7 @@ fn accepted(key: &str) -> String {
 }
 
 /// What an upstream does: `/big/N` sends N bytes, `/upload` counts those that it gets, `/events` never ends, `/ws` sends
-/// everything back, `/silent` never answers; everything else shows the request's head.
+/// everything back, `/silent` never answers, `/stalls` never ends; everything else shows the request's head.
 async fn respond(mut request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let path = request.uri().path().to_owned();
     if let Some(size) = path.strip_prefix("/big/") {
@@ -57,6 +57,10 @@ async fn respond(mut request: Request<Incoming>) -> Result<Response<Body>, Infal
     }
     if path == "/silent" {
         std::future::pending::<()>().await;
+    }
+    if path == "/stalls" {
+        let first = futures::stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"first")))]);
+        return Ok(Response::new(StreamBody::new(first.chain(futures::stream::pending())).boxed_unsync()));
     }
     if path == "/events" {
         let ticks = futures::stream::unfold(0_u64, async |count| {
@@ -414,12 +418,14 @@ fn connections_to_an_upstream_are_used_again_until_it_closes_them() {
     });
 }
 
+/// How many connections an upstream closes in a row.
+const REQUESTS: usize = 20;
+
 #[test]
 fn a_connection_that_the_upstream_has_closed_without_a_word_is_not_used_again() {
     on_both(async |database| {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let upstream = listener.local_addr().unwrap();
-        const REQUESTS: usize = 20;
         let served = std::thread::spawn(move || {
             for stream in listener.incoming().take(REQUESTS) {
                 let mut stream = BufReader::new(stream.unwrap());
@@ -528,13 +534,13 @@ fn a_client_may_pause_in_the_middle_of_a_body_but_not_for_too_long() {
         );
         let (stage, _, token) = Stage::new(&database, &more).await;
         let own = bearer(&token);
-        let begin = |to| {
+        let upload_half = |to| {
             let mut stream = connect(to);
             write!(stream.get_mut(), "POST /upload HTTP/1.1\r\nHost: a\r\n{own}\r\nContent-Length: 10\r\n\r\n01234")
                 .unwrap();
             stream
         };
-        let (mut patient, mut hasty) = (begin(patient), begin(stage.gateway));
+        let (mut patient, mut hasty) = (upload_half(patient), upload_half(stage.gateway));
         let begun = Instant::now();
         assert_eq!(read_head(&mut hasty).0, 408);
         assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
@@ -544,6 +550,36 @@ fn a_client_may_pause_in_the_middle_of_a_body_but_not_for_too_long() {
         }
         patient.get_mut().write_all(b"56789").unwrap();
         assert_eq!(read_head(&mut patient).0, 200);
+    });
+}
+
+#[test]
+fn an_exchange_in_which_nothing_is_transferred_ends() {
+    on_both(async |database| {
+        let full = tokio::net::TcpSocket::new_v4().unwrap();
+        full.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let full = full.listen(1).unwrap();
+        let unreachable = full.local_addr().unwrap();
+        // Nobody accepts these, and further ones aren't answered.
+        let mut waiting = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&unreachable, Duration::from_millis(200)) {
+            waiting.push(stream);
+        }
+        let far = free_address();
+        let more = format!(
+            "idle_timeout = 1\n\
+             [[gateway]]\nname = 'far'\nlisten = '{far}'\nupstream = 'http://{unreachable}'\nconnect_timeout = 1\n"
+        );
+        let (stage, _, token) = Stage::new(&database, &more).await;
+        let own = bearer(&token);
+        let (status, _, body) = ask(far, "GET /", &[&own]);
+        assert!(status == 504 && body.contains("Connecting"), "{status} {body}");
+        let (status, head, body) = ask(stage.gateway, "GET /stalls", &[&own]);
+        assert!(status == 200 && head.contains("transfer-encoding: chunked"), "{head}");
+        assert_eq!(body, "5\r\nfirst\r\n", "without the last chunk");
+        let (status, head, mut socket) = open(stage.gateway, "/ws", &format!("{own}\r\n"));
+        assert_eq!(status, 101, "{head}");
+        assert_eq!(read_close(&mut socket), (1001, "The connection was idle for too long.".to_owned()));
     });
 }
 
