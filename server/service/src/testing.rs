@@ -256,13 +256,7 @@ pub async fn fill_with(services: &Services, slug: &str, crowd: Crowd, created_by
 /// When the database fails, or has counts already.
 pub async fn use_every_day(services: &Services) {
     let today = storage::usage::day_of(services.now());
-    let sql = format!(
-        "INSERT INTO key_usage_days (key_id, day, tenant_id, use_count, refusal_count) \
-         WITH RECURSIVE days (day) AS (SELECT {} UNION ALL SELECT day + 1 FROM days WHERE day < {today}) \
-         SELECT k.id, d.day, k.tenant_id, 1 + (d.day * 7) % 23, d.day % 3 FROM api_keys k, days d",
-        today - 89
-    );
-    execute(services, &sql).await;
+    execute(services, &storage::usage::made_up_days(today - 89, today)).await;
 }
 
 /// Adds valid keys of one service account to a tenant, and returns their tokens.

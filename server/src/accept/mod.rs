@@ -21,7 +21,12 @@ use tokio::{
 };
 use tower::{Service, ServiceExt};
 
-pub use self::{descriptors::within_descriptors, drain::Drain, head::Refusal, signal::Signal};
+pub use self::{
+    descriptors::within_descriptors,
+    drain::Drain,
+    head::Refusal,
+    signal::{Abort, Signal},
+};
 use self::{exchange::Exchange, socket::Socket};
 
 /// The maximum time for running requests after new connections are no longer accepted.
@@ -36,10 +41,6 @@ const WRITE_BUFFER: usize = 64 * 1_024;
 /// The client's network address: the connection's peer or, behind a trusted proxy, the address that the proxy names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer(pub IpAddr);
-
-/// Closes the connection of a request at once, even if its client doesn't read. What wasn't sent yet is dropped.
-#[derive(Clone, Debug)]
-pub struct Abort(pub Arc<Signal>);
 
 /// What the accept loop allows.
 #[derive(Clone, Debug)]

@@ -1,8 +1,11 @@
-//! An order that one task waits for.
+//! An order that one task waits for, such as to close a connection.
 
 use std::{
     future::poll_fn,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -38,3 +41,7 @@ impl Signal {
         poll_fn(|context| self.poll(context)).await;
     }
 }
+
+/// Closes the connection of a request at once, even if its client doesn't read. What wasn't sent yet is dropped.
+#[derive(Clone, Debug)]
+pub struct Abort(pub Arc<Signal>);

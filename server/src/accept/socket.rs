@@ -19,9 +19,9 @@ use tokio::{
 use tokio_util::io::poll_read_buf;
 
 use super::{
-    Abort,
     exchange::Exchange,
     head::{Framing, MAX_HEAD, Refusal, SUBSTITUTE, end_of_head, may_begin, read},
+    signal::Abort,
 };
 
 /// The maximum time to receive the head of a request.

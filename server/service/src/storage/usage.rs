@@ -112,6 +112,16 @@ pub(crate) async fn add_hour(tx: &mut Tx, key: KeyId, hour: i64, use_count: i64,
     Ok(())
 }
 
+/// Returns a statement that counts requests of every key on each day, from `first` to `last`.
+#[cfg(any(test, feature = "testing"))]
+pub(crate) fn made_up_days(first: i64, last: i64) -> String {
+    format!(
+        "INSERT INTO key_usage_days (key_id, day, tenant_id, use_count, refusal_count) \
+         WITH RECURSIVE days (day) AS (SELECT {first} UNION ALL SELECT day + 1 FROM days WHERE day < {last}) \
+         SELECT k.id, d.day, k.tenant_id, 1 + (d.day * 7) % 23, d.day % 3 FROM api_keys k, days d"
+    )
+}
+
 /// Adds to an hour's count of refused tokens that belong to no key.
 pub(crate) async fn add_refusals(tx: &mut Tx, hour: i64, reason: &str, refusals: i64) -> Result<()> {
     change!(
