@@ -109,7 +109,7 @@ test3('a Read only key reads and changes nothing', async ({ prefect }) => {
   expect(listed.all).toContain('pool');
   const refused = await run(reader, ['work-pool', 'create', '--type', 'process', 'other']);
   expect(refused.code, refused.all).not.toBe(0);
-  expect(refused.all).toContain('403 Forbidden');
+  expect(refused.all).toContain('You can only read here with the role Read only.');
 });
 
 test3('people open the page of the server with their session', async ({ prefect }) => {
