@@ -165,14 +165,15 @@ impl Side {
         Self { address, connection: connect(address).await, cookie }
     }
 
-    /// Returns how long a page takes, in milliseconds. Panics unless it has a full page of rows.
+    /// Returns how long a page takes, in milliseconds. Panics unless it has at least a full page of rows.
     async fn time(&mut self, path: &str) -> f64 {
         let begun = Instant::now();
         let request = request(self.address, "GET", path, &[("cookie", self.cookie.clone())], String::new());
         let (status, page) = send(&mut self.connection, request).await.unwrap();
         let time = begun.elapsed().as_secs_f64() * 1_000.0;
         let rows = page.matches("<th scope=\"row\"").count();
-        assert!(status == 200 && rows == 20, "{path}: status {status}, {rows} rows");
+        // The timeline of expiring keys has a table too.
+        assert!(status == 200 && rows >= 20, "{path}: status {status}, {rows} rows");
         time
     }
 }
