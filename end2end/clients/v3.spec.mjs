@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { chromium } from '@playwright/test';
 import { launchOptions } from '../support/browser.mjs';
 import { latchkey, start } from '../support/server.mjs';
+import { PASSWORD } from '../support/team.mjs';
 import { Client } from './client.mjs';
 import { expect, test } from './test.mjs';
 
@@ -113,15 +114,14 @@ test3('a Read only key reads and changes nothing', async ({ prefect }) => {
 });
 
 test3('people open the page of the server with their session', async ({ prefect }) => {
-  const password = 'seven lamps under the pier';
-  prefect.addPerson('ada@example.org', password);
+  prefect.addPerson('ada@example.org', PASSWORD);
   const browser = await chromium.launch(launchOptions());
   try {
     const page = await browser.newPage();
     const home = new URL('/', prefect.url).href;
     await page.goto(home);
     await page.getByLabel('Email').fill('ada@example.org');
-    await page.getByLabel('Password', { exact: true }).fill(password);
+    await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
     await page.getByRole('button', { name: 'Sign in' }).click();
     await expect(page).toHaveURL((at) => at.href.startsWith(home));
     await expect(page).toHaveTitle(/Prefect/);

@@ -6,7 +6,7 @@ use domain::{Role, Scope};
 use http::{HeaderValue, Method, Uri, uri::PathAndQuery};
 use uuid::Uuid;
 
-use super::path::{PlainPath, is_below, matches};
+use super::path::{PlainPath, is_below, is_below_in_any_case, matches};
 use crate::authority::Authority;
 
 /// Where clients reach a gateway.
@@ -121,10 +121,10 @@ impl Wanted {
 impl Entry {
     /// Returns what a request demands. `None` if that depends on how the upstream reads the path.
     pub(crate) fn wanted(&self, method: &Method, path: &PlainPath, is_websocket: bool) -> Option<Wanted> {
-        let rule = self.rule_of(method, path.bytes(), false);
+        let rule = self.rule_of(method, path.bytes(), is_below);
         // An upstream may ignore the case of letters.
         let is_clear = |path: &Vec<u8>| {
-            self.rule_of(method, path, false) == rule && self.rule_of(method, &path.to_ascii_lowercase(), true) == rule
+            [is_below, is_below_in_any_case].iter().all(|is_below| self.rule_of(method, path, is_below) == rule)
         };
         if !self.rules.is_empty() && !path.readings().iter().all(is_clear) {
             return None;
@@ -142,15 +142,10 @@ impl Entry {
         Some(Wanted { demand: demand.clone(), only_reads })
     }
 
-    fn rule_of(&self, method: &Method, path: &[u8], ignores_case: bool) -> Option<usize> {
+    fn rule_of(&self, method: &Method, path: &[u8], is_below: impl Fn(&[u8], &[u8]) -> bool) -> Option<usize> {
         self.rules.iter().position(|rule| {
             let of_method = rule.methods.is_empty() || rule.methods.contains(method);
-            of_method
-                && if ignores_case {
-                    is_below(path, rule.path.to_ascii_lowercase().as_bytes())
-                } else {
-                    is_below(path, rule.path.as_bytes())
-                }
+            of_method && is_below(path, rule.path.as_bytes())
         })
     }
 

@@ -347,7 +347,7 @@ impl Gateway {
     }
 
     /// Sends a request to the upstream. One that only reads is sent again if the upstream has just closed the connection.
-    async fn send(&self, parts: Parts, body: Body, is_upgrade: bool) -> Result<http::Response<Reply>, Failure> {
+    async fn send(&self, mut parts: Parts, body: Body, is_upgrade: bool) -> Result<http::Response<Reply>, Failure> {
         let manner = match parts.method.is_safe() && body.is_end_stream() {
             _ if is_upgrade => Manner::Upgrade,
             true => Manner::Repeatable,
@@ -355,7 +355,9 @@ impl Gateway {
         };
         let progress = Progress::default();
         let upload = Upload::new(body, self.entry.max_body, progress.clone());
-        self.upstream.send(http::Request::from_parts(parts, upload), progress, manner).await
+        // What the server knows about the request isn't sent, and would be copied with the head.
+        parts.extensions = http::Extensions::new();
+        self.upstream.send(parts, upload, progress, manner).await
     }
 
     /// Opens a websocket whose client shows its key, or nothing, in its first message. `caller`: who was admitted by the

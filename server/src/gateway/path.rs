@@ -76,6 +76,7 @@ pub(crate) fn is_below(path: &[u8], prefix: &[u8]) -> bool {
 
 /// The same, whatever the case of letters.
 pub(crate) fn is_below_in_any_case(path: &[u8], prefix: &[u8]) -> bool {
+    let prefix = prefix.strip_suffix(b"/").unwrap_or(prefix);
     let (begin, rest) = path.split_at(prefix.len().min(path.len()));
     begin.eq_ignore_ascii_case(prefix) && (rest.is_empty() || rest.starts_with(b"/"))
 }

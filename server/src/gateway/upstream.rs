@@ -80,14 +80,13 @@ impl Upstream {
     /// When there is no response.
     pub(crate) async fn send(
         &self,
-        mut request: Request<Upload>,
+        head: Parts,
+        upload: Upload,
         progress: Progress,
         manner: Manner,
     ) -> Result<Response<Reply>, Failure> {
-        let mut again = None;
-        if manner == Manner::Repeatable {
-            again = Some(copy(&request));
-        }
+        let mut again = (manner == Manner::Repeatable).then(|| head.clone());
+        let mut request = Request::from_parts(head, upload);
         loop {
             let kept = match manner {
                 Manner::Upgrade => None,
@@ -132,15 +131,6 @@ impl Upstream {
         let stream = connected.map_err(|_| Failure::ResponseTimeout)?.map_err(|error| failure_of(&*error))?;
         Line::new(stream).await.map_err(|_| Failure::Broken)
     }
-}
-
-/// Returns the head of a request once more.
-fn copy(request: &Request<Upload>) -> Parts {
-    let mut copy = Request::new(());
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.headers_mut() = request.headers().clone();
-    copy.into_parts().0
 }
 
 /// Returns why connecting failed.

@@ -261,10 +261,6 @@ impl End {
         self.stop.cancel();
     }
 
-    async fn come(&self) {
-        self.stop.cancelled().await;
-    }
-
     fn reason(&self) -> (u16, &'static str) {
         self.why.get().copied().unwrap_or((frames::POLICY, NOT_VALID))
     }
@@ -288,7 +284,7 @@ async fn send_up<S: AsyncRead + AsyncWrite>(mut client: ReadHalf<S>, mut upstrea
     };
     tokio::select! {
         biased;
-        () = end.come() => (),
+        () = end.stop.cancelled() => (),
         () = relayed => {
             upstream.shutdown().await.ok();
             return;
@@ -305,7 +301,7 @@ async fn send_down<S: AsyncRead + AsyncWrite>(mut upstream: ReadHalf<S>, mut cli
     loop {
         let read = tokio::select! {
             biased;
-            () = end.come() => break,
+            () = end.stop.cancelled() => break,
             read = upstream.read(&mut piece) => read,
         };
         let Some(length) = read.ok().filter(|length| *length > 0) else {
@@ -318,7 +314,7 @@ async fn send_down<S: AsyncRead + AsyncWrite>(mut upstream: ReadHalf<S>, mut cli
         let is_written = tokio::select! {
             is_written = &mut written => is_written,
             // A client that doesn't read isn't told why.
-            () = end.come() => timeout(END_OF_FRAME, &mut written).await.unwrap_or(false),
+            () = end.stop.cancelled() => timeout(END_OF_FRAME, &mut written).await.unwrap_or(false),
         };
         if !is_written {
             return;

@@ -16,7 +16,8 @@ const COMMON: [(HeaderName, &str); 5] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// Sets the headers that a handler hasn't set. A page sets its own CSP, with its nonce; an asset sets its own `Cache-Control`.
+/// Sets the headers that a handler hasn't set. A page sets its own CSP, with its nonce; an asset sets its own
+/// `Cache-Control`.
 ///
 /// One function over a table instead of one `SetResponseHeaderLayer` for each header: every layer is cloned for every
 /// request.

@@ -171,11 +171,17 @@ pub fn connect(address: SocketAddr) -> BufReader<TcpStream> {
 
 /// Reads the head of a response: its status, and its lines in lower case.
 pub fn read_head(stream: &mut BufReader<TcpStream>) -> (u16, String) {
+    let head = read_lines(stream);
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), head)
+}
+
+/// Reads the head of a request or a response.
+fn read_lines(stream: &mut BufReader<TcpStream>) -> String {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         assert_ne!(stream.read_line(&mut head).unwrap(), 0, "the connection ended: {head}");
     }
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), head)
+    head
 }
 
 /// Sends a request that closes the connection. Returns status, head and body.
@@ -418,41 +424,23 @@ fn connections_to_an_upstream_are_used_again_until_it_closes_them() {
     });
 }
 
-/// How many connections an upstream closes in a row.
-const REQUESTS: usize = 20;
-
 #[test]
 fn a_connection_that_the_upstream_has_closed_without_a_word_is_not_used_again() {
     on_both(async |database| {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let upstream = listener.local_addr().unwrap();
-        let served = std::thread::spawn(move || {
-            for stream in listener.incoming().take(REQUESTS) {
-                let mut stream = BufReader::new(stream.unwrap());
-                read_request(&mut stream);
-                stream.get_mut().write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
-            }
-        });
+        let answers = vec!["HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"; 20];
+        let count = answers.len();
+        let (upstream, requests) = start_scripted(answers);
         let (_, token) = fill(&database);
         let stage = Stage::serve(&database, "", upstream);
         let own = bearer(&token);
         let mut client = connect(stage.gateway);
-        for _ in 0..REQUESTS {
+        for _ in 0..count {
             write!(client.get_mut(), "POST / HTTP/1.1\r\nHost: a\r\n{own}\r\nContent-Length: 0\r\n\r\n").unwrap();
             assert_eq!(read_head(&mut client).0, 200);
             client.read_exact(&mut [0; 2]).unwrap();
         }
-        served.join().unwrap();
+        assert_eq!(requests.iter().count(), count);
     });
-}
-
-/// Reads the head of a request.
-fn read_request(stream: &mut BufReader<TcpStream>) -> String {
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        assert_ne!(stream.read_line(&mut head).unwrap(), 0, "the connection ended: {head}");
-    }
-    head
 }
 
 /// An upstream that reads one request by connection, gives its answer to each and closes. Returns its address, and what it
@@ -464,7 +452,7 @@ fn start_scripted(answers: Vec<&'static str>) -> (SocketAddr, std::sync::mpsc::R
     std::thread::spawn(move || {
         for answer in answers {
             let mut stream = BufReader::new(listener.accept().unwrap().0);
-            let mut all = read_request(&mut stream);
+            let mut all = read_lines(&mut stream);
             while all.contains("transfer-encoding: chunked") && !all.ends_with("\r\n0\r\n\r\n") {
                 assert_ne!(stream.read_line(&mut all).unwrap(), 0, "the connection ended: {all}");
                 // Fields after the last chunk.
