@@ -148,19 +148,15 @@ impl Idle {
         lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns a connection that can be used, as far as this side knows.
-    pub(super) fn take(&self, context: &mut Context<'_>) -> Option<Line> {
-        loop {
-            let mut line = Self::lock(&self.0).pop()?;
-            if line.kept_since.elapsed() >= KEPT_FOR {
-                continue;
-            }
-            // Notices that the upstream has closed it.
-            line.drive(context);
-            if line.can_be_used() {
+    /// Returns a connection that isn't known to be closed. One that is closed meanwhile gives the request back.
+    pub(super) fn take(&self) -> Option<Line> {
+        let mut lines = Self::lock(&self.0);
+        while let Some(line) = lines.pop() {
+            if line.kept_since.elapsed() < KEPT_FOR {
                 return Some(line);
             }
         }
+        None
     }
 
     /// Keeps a connection whose response was received, unless it has to be closed.

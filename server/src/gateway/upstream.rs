@@ -90,7 +90,7 @@ impl Upstream {
         loop {
             let kept = match manner {
                 Manner::Upgrade => None,
-                _ => poll_fn(|context| Poll::Ready(self.idle.take(context))).await,
+                _ => self.idle.take(),
             };
             let is_new = kept.is_none();
             let mut line = match kept {
