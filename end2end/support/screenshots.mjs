@@ -44,7 +44,10 @@ async function create(page) {
   await page.getByLabel('Name', { exact: true }).fill('Release robot');
 }
 
-/** The steps to reach what each screenshot shows. */
+/** What only script shows. */
+const SCRIPTED = ['slow-dialog', 'offline', 'ended-session'];
+
+/** The steps to reach what each screenshot shows. They may return what has to follow the screenshot. */
 const PAGES = {
   keys: (page) => page.goto('/user/api-keys', { waitUntil: 'networkidle' }),
   'keys-all': (page) => page.goto('/user/api-keys?state=all', { waitUntil: 'networkidle' }),
@@ -111,7 +114,7 @@ const PAGES = {
     await account(page);
     await page.getByRole('link', { name: 'Agent, Oregon' }).first().click();
     await byName(page, 'Extend').click();
-    await page.getByRole('heading', { name: 'Extend' }).waitFor();
+    await page.getByRole('heading', { name: 'Extend the grace period' }).waitFor();
   },
   graphiql: async (page) => {
     await page.goto('/graphiql', { waitUntil: 'networkidle' });
@@ -135,15 +138,15 @@ const PAGES = {
     await page.goto('/user/api-keys', { waitUntil: 'networkidle' });
     await page.route('**/new', () => {});
     await byName(page, 'Create an API key').click();
-    await page.waitForTimeout(200);
-    await page.unroute('**/new');
+    await page.locator('dialog[open] .skeleton').waitFor();
+    return () => page.unroute('**/new');
   },
   offline: async (page) => {
     await page.goto('/user/api-keys', { waitUntil: 'networkidle' });
     await page.context().setOffline(true);
     await byName(page, 'Create an API key').click();
-    await page.waitForTimeout(500);
-    await page.context().setOffline(false);
+    await page.getByRole('alert').or(page.getByRole('status')).filter({ visible: true }).first().waitFor();
+    return () => page.context().setOffline(false);
   },
   'ended-session': async (page) => {
     await page.goto('/user/api-keys', { waitUntil: 'networkidle' });
@@ -151,7 +154,7 @@ const PAGES = {
     await page.context().clearCookies();
     await byName(page, 'Create an API key').click();
     await page.getByLabel('Email').waitFor();
-    await page.context().addCookies(cookies);
+    return () => page.context().addCookies(cookies);
   },
   'not-found': (page) => page.goto('/no-such-page', { waitUntil: 'networkidle' }),
 };
@@ -247,16 +250,20 @@ async function photograph(browser, url, look, options) {
   await signIn(page, picture);
   await photographInvitation(page, await newContext(), picture);
   let missed = 0;
-  for (const [name, come] of Object.entries(PAGES)) {
+  const isScripted = options.javaScriptEnabled !== false;
+  for (const [name, come] of Object.entries(PAGES).filter(([name]) => isScripted || !SCRIPTED.includes(name))) {
+    let leave;
     try {
-      await come(page);
+      leave = await come(page);
     } catch (error) {
       missed += 1;
       console.error(`${name}-${look}: ${error.message.split('\n')[0]}`);
     }
+    await page.mouse.move(0, 0);
     await picture(name);
+    if (typeof leave === 'function') await leave();
   }
-  missed += await crawl(page, picture, options.javaScriptEnabled !== false);
+  missed += await crawl(page, picture, isScripted);
   await context.close();
   return { missed, count };
 }
